@@ -1,0 +1,140 @@
+// Machine memory as bytes: 4 KiB frames, copied on the first write after a mark or a snapshot.
+import { type Mfn, PAGE_SIZE } from '../../events/units.ts';
+import type { Journal } from '../tables/journal.ts';
+import { mix } from '../tables/table.ts';
+
+/** What rings and drivers need of memory. `mfn` is a machine frame, `offset` a byte offset in it (0 to 4095); all values little-endian. */
+export interface Frames {
+  get8(mfn: Mfn, offset: number): number;
+  get16(mfn: Mfn, offset: number): number;
+  get32(mfn: Mfn, offset: number): number;
+  get64(mfn: Mfn, offset: number): bigint;
+  put8(mfn: Mfn, offset: number, value: number): void;
+  put16(mfn: Mfn, offset: number, value: number): void;
+  put32(mfn: Mfn, offset: number, value: number): void;
+  put64(mfn: Mfn, offset: number, value: bigint): void;
+  /** A view of the bytes as they are now; read-only by contract, and not to be kept across a write. */
+  read(mfn: Mfn, offset: number, length: number): Uint8Array;
+  write(mfn: Mfn, offset: number, bytes: Uint8Array): void;
+}
+
+class Frame {
+  readonly epoch: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  constructor(epoch: number, bytes: Uint8Array) {
+    this.epoch = epoch;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
+  }
+}
+const zero = new Frame(-1, new Uint8Array(PAGE_SIZE));
+
+export type MemorySnapshot = ReadonlyMap<Mfn, Uint8Array>;
+
+/** All frames of the machine. A frame that was never written reads as zeros and takes no room. */
+export class Memory implements Frames {
+  private frames = new Map<Mfn, Frame>();
+  private readonly journal: Journal;
+  private version = 0;
+  constructor(journal: Journal) {
+    this.journal = journal;
+  }
+
+  get8(mfn: Mfn, offset: number): number {
+    return this.frame(mfn).bytes[offset]!;
+  }
+  get16(mfn: Mfn, offset: number): number {
+    return this.frame(mfn).view.getUint16(offset, true);
+  }
+  get32(mfn: Mfn, offset: number): number {
+    return this.frame(mfn).view.getUint32(offset, true);
+  }
+  get64(mfn: Mfn, offset: number): bigint {
+    return this.frame(mfn).view.getBigUint64(offset, true);
+  }
+  put8(mfn: Mfn, offset: number, value: number): void {
+    this.own(mfn).bytes[offset] = value;
+  }
+  put16(mfn: Mfn, offset: number, value: number): void {
+    this.own(mfn).view.setUint16(offset, value, true);
+  }
+  put32(mfn: Mfn, offset: number, value: number): void {
+    this.own(mfn).view.setUint32(offset, value, true);
+  }
+  put64(mfn: Mfn, offset: number, value: bigint): void {
+    this.own(mfn).view.setBigUint64(offset, value, true);
+  }
+  read(mfn: Mfn, offset: number, length: number): Uint8Array {
+    return this.frame(mfn).bytes.subarray(offset, offset + length);
+  }
+  write(mfn: Mfn, offset: number, bytes: Uint8Array): void {
+    this.own(mfn).bytes.set(bytes, offset);
+  }
+
+  /** Gives frames back to the machine: from now on they read as zeros. */
+  scrub(mfn: Mfn, count: number): void {
+    if (count > this.frames.size) {
+      for (const held of [...this.frames.keys()]) if (held >= mfn && held < mfn + count) this.drop(held);
+    } else for (let i = 0; i < count; i++) this.drop(mfn + i);
+  }
+
+  /** Frames that differ from zero, lowest first. */
+  resident(): Mfn[] {
+    return [...this.frames.keys()].sort((a, b) => a - b);
+  }
+
+  digest(): number {
+    let hash = 17;
+    for (const mfn of this.resident()) {
+      const { view } = this.frames.get(mfn)!;
+      let content = 0;
+      for (let offset = 0; offset < PAGE_SIZE; offset += 4) {
+        const word = view.getInt32(offset, true);
+        if (word !== 0) content = mix(mix(content, offset), word);
+      }
+      if (content !== 0) hash = mix(mix(hash, mfn), content);
+    }
+    return hash >>> 0;
+  }
+
+  /** The frames as they are now. Constant work per frame: later writes copy. */
+  snapshot(): MemorySnapshot {
+    this.version++;
+    return new Map(this.resident().map((mfn) => [mfn, this.frames.get(mfn)!.bytes]));
+  }
+
+  restore(snapshot: MemorySnapshot): void {
+    this.version++;
+    this.frames = new Map([...snapshot].map(([mfn, bytes]) => [mfn, new Frame(-1, bytes)]));
+  }
+
+  private frame(mfn: Mfn): Frame {
+    return this.frames.get(mfn) ?? zero;
+  }
+
+  private own(mfn: Mfn): Frame {
+    const epoch = this.journal.epoch + this.version;
+    const frame = this.frames.get(mfn);
+    if (frame !== undefined && frame.epoch === epoch) return frame;
+    const owned = new Frame(epoch, frame === undefined ? new Uint8Array(PAGE_SIZE) : frame.bytes.slice());
+    this.undoable(mfn, frame);
+    this.frames.set(mfn, owned);
+    return owned;
+  }
+
+  private drop(mfn: Mfn): void {
+    const frame = this.frames.get(mfn);
+    if (frame === undefined) return;
+    this.undoable(mfn, frame);
+    this.frames.delete(mfn);
+  }
+
+  private undoable(mfn: Mfn, frame: Frame | undefined): void {
+    if (this.journal.depth === 0) return;
+    this.journal.recordUndo(() => {
+      if (frame === undefined) this.frames.delete(mfn);
+      else this.frames.set(mfn, frame);
+    });
+  }
+}

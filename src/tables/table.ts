@@ -1,0 +1,323 @@
+// Hot state: columns of numbers, owned by domains page by page, behind the host's one journal.
+import type { Journal, Restorable } from './journal.ts';
+
+type ColumnArray = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
+const arrays = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, i32: Int32Array, f64: Float64Array } as const;
+export type ColumnType = keyof typeof arrays;
+/** A column is a number type, or a list of names of which the first is what an unused row holds. */
+export type TableSchema = Readonly<Record<string, ColumnType | readonly string[]>>;
+export type Row<S extends TableSchema> = { [K in keyof S]: S[K] extends readonly (infer N)[] ? N : number };
+
+/** One column of a whole table. Growing replaces the array, so everybody holds the column and not the array. */
+class Column implements Restorable {
+  array: ColumnArray;
+  readonly name: string;
+  readonly names: readonly string[] | undefined;
+  private readonly dirty: { pages: Uint8Array };
+  private readonly shift: number;
+  constructor(name: string, type: ColumnType | readonly string[], dirty: { pages: Uint8Array }, shift: number) {
+    this.name = name;
+    this.names = typeof type === 'string' ? undefined : type;
+    this.array = new arrays[typeof type === 'string' ? type : 'u8'](0);
+    this.dirty = dirty;
+    this.shift = shift;
+  }
+  restore(index: number, old: number): void {
+    this.array[index] = old;
+    this.dirty.pages[index >> this.shift] = 1;
+  }
+  grow(rows: number): void {
+    const grown = new (this.array.constructor as new (n: number) => ColumnArray)(rows);
+    grown.set(this.array as never);
+    this.array = grown;
+  }
+}
+
+/** The pages that one owner has in a table: row `r` of the owner is row `pages[r >> shift]`, `r & mask`. */
+class Extent {
+  readonly pages: number[] = [];
+  readonly table: Table<TableSchema>;
+  constructor(table: Table<TableSchema>) {
+    this.table = table;
+  }
+}
+
+/** One column of one owner's rows. Rows beyond the extent read as 0, every column's "unused"; a write makes room. */
+export class Cell {
+  protected readonly column: Column;
+  private readonly extent: Extent;
+  private readonly journal: Journal;
+  private readonly shift: number;
+  constructor(column: Column, extent: Extent, journal: Journal, shift: number) {
+    this.column = column;
+    this.extent = extent;
+    this.journal = journal;
+    this.shift = shift;
+  }
+  at(row: number): number {
+    const page = this.extent.pages[row >> this.shift];
+    return page === undefined ? 0 : this.column.array[(page << this.shift) | (row & ((1 << this.shift) - 1))]!;
+  }
+  /** The only writer of a column. */
+  put(row: number, value: number): void {
+    const { extent, shift, column } = this;
+    let page = extent.pages[row >> shift];
+    if (page === undefined) {
+      if (value === 0) return;
+      page = extent.table.extend(extent, row >> shift);
+    }
+    const index = (page << shift) | (row & ((1 << shift) - 1));
+    const { array } = column;
+    const old = array[index]!;
+    if (old === value) return;
+    if (this.journal.depth > 0) this.journal.record(column, index, old);
+    array[index] = value;
+    extent.table.dirty.pages[page] = 1;
+  }
+  add(row: number, amount: number): void {
+    this.put(row, this.at(row) + amount);
+  }
+}
+
+/** A column of names: typed by its own list, stored as the index. */
+export class NameCell<N extends string> extends Cell {
+  is(row: number): N {
+    return this.column.names![this.at(row)] as N;
+  }
+  become(row: number, name: N): void {
+    this.put(row, this.column.names!.indexOf(name));
+  }
+}
+
+type Cells<S extends TableSchema> = { readonly [K in keyof S]: S[K] extends readonly (infer N extends string)[] ? NameCell<N> : Cell };
+/** One owner's rows, a cell for each column. `length` is the room there is, a multiple of the page size. */
+export type Rows<S extends TableSchema> = Cells<S> & { readonly length: number };
+
+export interface TableSnapshot {
+  readonly columns: readonly ColumnArray[];
+  readonly owners: readonly (readonly number[] | undefined)[];
+  readonly used: number;
+  readonly spare: readonly number[];
+}
+
+/**
+ * A table: typed access, undo, copy, digest, iteration and diff, the same for every subsystem.
+ *
+ * Columns are global typed arrays; an owner (a domain id; 0 where a table belongs to the host) has pages of `pageRows` rows in them.
+ * A page remembers whether it changed since it was last hashed, so a digest costs what changed.
+ */
+export class Table<S extends TableSchema> {
+  readonly name: string;
+  readonly schema: S;
+  readonly dirty = { pages: new Uint8Array(0) };
+  private readonly journal: Journal;
+  private readonly shift: number;
+  private readonly columns: Column[];
+  private hashes = new Int32Array(0);
+  private owners: ({ extent: Extent; rows: Rows<S> } | undefined)[] = [];
+  private used = 0;
+  private spare: number[] = [];
+
+  constructor(name: string, schema: S, journal: Journal, pageRows = 64) {
+    this.name = name;
+    this.schema = schema;
+    this.journal = journal;
+    this.shift = Math.log2(pageRows);
+    this.columns = Object.entries(schema).map(([column, type]) => new Column(column, type, this.dirty, this.shift));
+  }
+
+  /** The rows of an owner, or undefined when it has none here: the domain does not exist. */
+  of(owner: number): Rows<S> | undefined {
+    return this.owners[owner]?.rows;
+  }
+
+  add(owner: number): Rows<S> {
+    const extent = new Extent(this as unknown as Table<TableSchema>);
+    const entry = { extent, rows: this.cells(extent) };
+    this.own(owner, entry);
+    return entry.rows;
+  }
+
+  /** Takes an owner's rows away; what stood in them is wiped, so that a page starts as zeros for its next owner. */
+  remove(owner: number): void {
+    const entry = this.owners[owner];
+    if (!entry) return;
+    const { pages } = entry.extent;
+    for (let ordinal = pages.length - 1; ordinal >= 0; ordinal--) {
+      const page = pages[ordinal]!;
+      this.wipe(page);
+      this.free(page);
+    }
+    this.own(owner, undefined);
+  }
+
+  /** Owner ids, ascending. */
+  *ids(): Generator<number> {
+    for (let owner = 0; owner < this.owners.length; owner++) if (this.owners[owner]) yield owner;
+  }
+
+  /** A row as a plain object, for invariants, inspection and tests. */
+  row(owner: number, row: number): Row<S> {
+    const rows = this.of(owner)!;
+    const plain: Record<string, unknown> = {};
+    for (const { name, names } of this.columns) {
+      const value = (rows[name] as unknown as Cell).at(row);
+      plain[name] = names ? names[value] : value;
+    }
+    return plain as Row<S>;
+  }
+
+  /** The rows of an owner in which the first column is not zero: [row number, row]. */
+  *inUse(owner: number): Generator<[number, Row<S>]> {
+    const rows = this.of(owner);
+    if (!rows) return;
+    const first = rows[this.columns[0]!.name] as unknown as Cell;
+    for (let row = 0; row < rows.length; row++) if (first.at(row) !== 0) yield [row, this.row(owner, row)];
+  }
+
+  /** A hash of every value that is not zero and of where it stands; the same for equal contents, whatever their history. */
+  digest(): number {
+    let hash = mix(17, this.columns.length);
+    for (const owner of this.ids()) {
+      hash = mix(hash, owner);
+      this.owners[owner]!.extent.pages.forEach((page, ordinal) => {
+        const content = this.pageHash(page);
+        if (content !== 0) hash = mix(mix(hash, ordinal), content);
+      });
+    }
+    return hash >>> 0;
+  }
+
+  /** Where this table differs from another of the same schema, in words: `evtchn d1[3].state: unbound -> free`. */
+  *diff(other: Table<S>): Generator<string> {
+    for (let owner = 0; owner < Math.max(this.owners.length, other.owners.length); owner++) {
+      const ours = this.of(owner);
+      const theirs = other.of(owner);
+      if (!ours && !theirs) continue;
+      if (!ours || !theirs) {
+        yield `${this.name} d${owner}: ${ours ? 'present' : 'absent'} -> ${theirs ? 'present' : 'absent'}`;
+        continue;
+      }
+      for (let row = 0; row < Math.max(ours.length, theirs.length); row++)
+        for (const { name, names } of this.columns) {
+          const a = (ours[name] as unknown as Cell).at(row);
+          const b = (theirs[name] as unknown as Cell).at(row);
+          if (a !== b) yield `${this.name} d${owner}[${row}].${name}: ${names?.[a] ?? a} -> ${names?.[b] ?? b}`;
+        }
+    }
+  }
+
+  snapshot(): TableSnapshot {
+    const rows = this.used << this.shift;
+    return {
+      columns: this.columns.map((column) => column.array.slice(0, rows) as ColumnArray),
+      owners: this.owners.map((entry) => entry?.extent.pages.slice()),
+      used: this.used,
+      spare: this.spare.slice(),
+    };
+  }
+
+  restore(snapshot: TableSnapshot): void {
+    this.used = snapshot.used;
+    this.spare = snapshot.spare.slice();
+    this.columns.forEach((column, i) => {
+      column.array = snapshot.columns[i]!.slice() as ColumnArray;
+    });
+    this.dirty.pages = new Uint8Array(snapshot.used).fill(1);
+    this.hashes = new Int32Array(snapshot.used);
+    this.owners = snapshot.owners.map((pages) => {
+      if (!pages) return undefined;
+      const extent = new Extent(this as unknown as Table<TableSchema>);
+      extent.pages.push(...pages);
+      return { extent, rows: this.cells(extent) };
+    });
+  }
+
+  /** Gives an extent its pages up to `ordinal`; answers the last. Called by a cell that writes beyond its end. */
+  extend(extent: Extent, ordinal: number): number {
+    const { pages } = extent;
+    while (pages.length <= ordinal) {
+      const page = this.spare.pop() ?? this.used++;
+      if (this.columns[0]!.array.length < (page + 1) << this.shift) this.growTo(Math.max(page + 1, this.dirty.pages.length * 2, 4));
+      if (this.journal.depth > 0)
+        this.journal.recordUndo(() => {
+          pages.pop();
+          this.spare.push(page);
+        });
+      pages.push(page);
+    }
+    return pages[ordinal]!;
+  }
+
+  private cells(extent: Extent): Rows<S> {
+    const rows: Record<string, unknown> = {};
+    for (const column of this.columns)
+      rows[column.name] = new (column.names ? NameCell : Cell)(column, extent, this.journal, this.shift);
+    const { shift } = this;
+    Object.defineProperty(rows, 'length', { get: () => extent.pages.length << shift });
+    return rows as Rows<S>;
+  }
+
+  private own(owner: number, entry: { extent: Extent; rows: Rows<S> } | undefined): void {
+    const old = this.owners[owner];
+    if (this.journal.depth > 0)
+      this.journal.recordUndo(() => {
+        this.owners[owner] = old;
+      });
+    this.owners[owner] = entry;
+  }
+
+  private wipe(page: number): void {
+    const start = page << this.shift;
+    const end = start + (1 << this.shift);
+    for (const column of this.columns) {
+      if (this.journal.depth > 0) {
+        for (let index = start; index < end; index++)
+          if (column.array[index] !== 0) this.journal.record(column, index, column.array[index]!);
+      }
+      column.array.fill(0, start, end);
+    }
+    this.dirty.pages[page] = 1;
+  }
+
+  private free(page: number): void {
+    if (this.journal.depth > 0)
+      this.journal.recordUndo(() => {
+        this.spare.splice(this.spare.indexOf(page), 1);
+      });
+    this.spare.push(page);
+  }
+
+  private growTo(pages: number): void {
+    for (const column of this.columns) column.grow(pages << this.shift);
+    const dirty = new Uint8Array(pages);
+    dirty.set(this.dirty.pages);
+    this.dirty.pages = dirty;
+    const hashes = new Int32Array(pages);
+    hashes.set(this.hashes);
+    this.hashes = hashes;
+  }
+
+  private pageHash(page: number): number {
+    if (this.dirty.pages[page] === 0) return this.hashes[page]!;
+    let hash = 0;
+    const start = page << this.shift;
+    const end = start + (1 << this.shift);
+    this.columns.forEach((column, c) => {
+      for (let index = start; index < end; index++) {
+        const value = column.array[index]!;
+        if (value === 0) continue;
+        hash = mix(mix(mix(hash, (c << 16) | (index - start)), value | 0), Math.floor(value / 2 ** 32));
+      }
+    });
+    this.hashes[page] = hash;
+    this.dirty.pages[page] = 0;
+    return hash;
+  }
+}
+
+/** One round of a 32-bit hash (FNV-1a with a shift): for comparing states, not against malice. */
+export const mix = (hash: number, value: number): number => {
+  const h = Math.imul(hash ^ value, 0x01000193);
+  return h ^ (h >>> 15);
+};
