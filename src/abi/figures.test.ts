@@ -1,0 +1,230 @@
+// The layouts and numbers of src/abi against those that a C compiler finds in Xen's public headers.
+import { describe, expect, test } from 'vitest';
+import * as domctl from './domctl.ts';
+import * as eventChannel from './event-channel.ts';
+import * as grantTable from './grant-table.ts';
+import * as hypercall from './hypercall.ts';
+import * as memory from './memory.ts';
+import * as sched from './sched.ts';
+import * as sharedInfo from './shared-info.ts';
+import * as startInfo from './start-info.ts';
+import { type Struct, widths } from './struct.ts';
+import * as vcpu from './vcpu.ts';
+import * as virq from './virq.ts';
+import * as xsWire from './xs-wire.ts';
+
+// Where every field stands, as gcc lays out the public headers of Xen 4.17 (offsetof and sizeof, for x86_64 and for i386 with
+// __XEN_TOOLS__ defined). A line is `field offset, ...; size`, once where both widths agree.
+const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string]>> = {
+  // public/xen.h, public/arch-x86/xen.h
+  vcpu_time_info: [
+    'version 0, pad0 4, tsc_timestamp 8, system_time 16, tsc_to_system_mul 24, tsc_shift 28, flags 29, pad1 30; 32',
+  ],
+  vcpu_info: [
+    'evtchn_upcall_pending 0, evtchn_upcall_mask 1, evtchn_pending_sel 8, arch 16, time 32, arch.cr2 16, arch.pad 24; 64',
+    'evtchn_upcall_pending 0, evtchn_upcall_mask 1, evtchn_pending_sel 4, arch 8, time 32, arch.cr2 8, arch.pad 12; 64',
+  ],
+  shared_info: [
+    'vcpu_info 0, evtchn_pending 2048, evtchn_mask 2560, wc_version 3072, wc_sec 3076, wc_nsec 3080, wc_sec_hi 3084, arch 3088, arch.max_pfn 3088, arch.pfn_to_mfn_frame_list_list 3096, arch.nmi_reason 3104, arch.p2m_cr3 3112, arch.p2m_vaddr 3120, arch.p2m_generation 3128; 3136',
+    'vcpu_info 0, evtchn_pending 2048, evtchn_mask 2176, wc_version 2304, wc_sec 2308, wc_nsec 2312, wc_sec_hi 2340, arch 2316, arch.max_pfn 2316, arch.pfn_to_mfn_frame_list_list 2320, arch.nmi_reason 2324, arch.p2m_cr3 2328, arch.p2m_vaddr 2332, arch.p2m_generation 2336; 2344',
+  ],
+  start_info: [
+    'magic 0, nr_pages 32, shared_info 40, flags 48, store_mfn 56, store_evtchn 64, console 72, console.domU.mfn 72, console.domU.evtchn 80, console.dom0.info_off 72, console.dom0.info_size 76, pt_base 88, nr_pt_frames 96, mfn_list 104, mod_start 112, mod_len 120, cmd_line 128, first_p2m_pfn 1152, nr_p2m_frames 1160; 1168',
+    'magic 0, nr_pages 32, shared_info 36, flags 40, store_mfn 44, store_evtchn 48, console 52, console.domU.mfn 52, console.domU.evtchn 56, console.dom0.info_off 52, console.dom0.info_size 56, pt_base 60, nr_pt_frames 64, mfn_list 68, mod_start 72, mod_len 76, cmd_line 80, first_p2m_pfn 1104, nr_p2m_frames 1108; 1112',
+  ],
+  multicall_entry: ['op 0, result 8, args 16; 64', 'op 0, result 4, args 8; 32'],
+  // public/event_channel.h
+  evtchn_alloc_unbound: ['dom 0, remote_dom 2, port 4; 8'],
+  evtchn_bind_interdomain: ['remote_dom 0, remote_port 4, local_port 8; 12'],
+  evtchn_bind_virq: ['virq 0, vcpu 4, port 8; 12'],
+  evtchn_bind_pirq: ['pirq 0, flags 4, port 8; 12'],
+  evtchn_bind_ipi: ['vcpu 0, port 4; 8'],
+  evtchn_close: ['port 0; 4'],
+  evtchn_send: ['port 0; 4'],
+  evtchn_status: [
+    'dom 0, port 4, status 8, vcpu 12, u 16, u.unbound.dom 16, u.interdomain.dom 16, u.interdomain.port 20, u.pirq 16, u.virq 16; 24',
+  ],
+  evtchn_bind_vcpu: ['port 0, vcpu 4; 8'],
+  evtchn_unmask: ['port 0; 4'],
+  evtchn_reset: ['dom 0; 2'],
+  evtchn_init_control: ['control_gfn 0, offset 8, vcpu 12, link_bits 16, _pad 17; 24'],
+  evtchn_expand_array: ['array_gfn 0; 8'],
+  evtchn_set_priority: ['port 0, priority 4; 8'],
+  evtchn_fifo_control_block: ['ready 0, _rsvd 4, head 8; 72'],
+  // public/grant_table.h
+  grant_entry_v1: ['flags 0, domid 2, frame 4; 8'],
+  gnttab_map_grant_ref: ['host_addr 0, flags 8, ref 12, dom 16, status 18, handle 20, dev_bus_addr 24; 32'],
+  gnttab_unmap_grant_ref: ['host_addr 0, dev_bus_addr 8, handle 16, status 20; 24'],
+  gnttab_setup_table: ['dom 0, nr_frames 4, status 8, frame_list 16; 24', 'dom 0, nr_frames 4, status 8, frame_list 12; 16'],
+  gnttab_copy: [
+    'source 0, dest 16, len 32, flags 34, status 36, source.u 0, source.u.ref 0, source.u.gmfn 0, source.domid 8, source.offset 10, dest.u 16, dest.u.ref 16, dest.u.gmfn 16, dest.domid 24, dest.offset 26; 40',
+    'source 0, dest 8, len 16, flags 18, status 20, source.u 0, source.u.ref 0, source.u.gmfn 0, source.domid 4, source.offset 6, dest.u 8, dest.u.ref 8, dest.u.gmfn 8, dest.domid 12, dest.offset 14; 24',
+  ],
+  gnttab_query_size: ['dom 0, nr_frames 4, max_nr_frames 8, status 12; 16'],
+  gnttab_set_version: ['version 0; 4'],
+  gnttab_get_version: ['dom 0, pad 2, version 4; 8'],
+  // public/sched.h
+  sched_shutdown: ['reason 0; 4'],
+  sched_poll: ['ports 0, nr_ports 8, timeout 16; 24', 'ports 0, nr_ports 4, timeout 8; 16'],
+  sched_remote_shutdown: ['domain_id 0, reason 4; 8'],
+  sched_watchdog: ['id 0, timeout 4; 8'],
+  // public/vcpu.h
+  vcpu_runstate_info: ['state 0, state_entry_time 8, time 16; 48', 'state 0, state_entry_time 4, time 12; 44'],
+  vcpu_set_periodic_timer: ['period_ns 0; 8'],
+  vcpu_set_singleshot_timer: ['timeout_abs_ns 0, flags 8; 16', 'timeout_abs_ns 0, flags 8; 12'],
+  vcpu_register_vcpu_info: ['mfn 0, offset 8, rsvd 12; 16'],
+  vcpu_register_runstate_memory_area: ['addr 0, addr.h 0, addr.v 0, addr.p 0; 8'],
+  vcpu_register_time_memory_area: ['addr 0, addr.h 0, addr.v 0, addr.p 0; 8'],
+  // public/memory.h
+  xen_memory_reservation: [
+    'extent_start 0, nr_extents 8, extent_order 16, mem_flags 20, domid 24; 32',
+    'extent_start 0, nr_extents 4, extent_order 8, mem_flags 12, domid 16; 20',
+  ],
+  xen_memory_exchange: ['in 0, out 32, nr_exchanged 64; 72', 'in 0, out 20, nr_exchanged 40; 44'],
+  xen_add_to_physmap: ['domid 0, size 2, space 4, idx 8, gpfn 16; 24', 'domid 0, size 2, space 4, idx 8, gpfn 12; 16'],
+  xen_add_to_physmap_batch: [
+    'domid 0, space 2, size 4, u 6, idxs 8, gpfns 16, errs 24; 32',
+    'domid 0, space 2, size 4, u 6, idxs 8, gpfns 12, errs 16; 20',
+  ],
+  xen_remove_from_physmap: ['domid 0, gpfn 8; 16', 'domid 0, gpfn 4; 8'],
+  xen_memory_map: ['nr_entries 0, buffer 8; 16', 'nr_entries 0, buffer 4; 8'],
+  xen_pod_target: [
+    'target_pages 0, tot_pages 8, pod_cache_pages 16, pod_entries 24, domid 32; 40',
+    'target_pages 0, tot_pages 8, pod_cache_pages 16, pod_entries 24, domid 32; 36',
+  ],
+  // public/domctl.h
+  xen_domctl_createdomain: [
+    'ssidref 0, handle 4, flags 20, iommu_opts 24, max_vcpus 28, max_evtchn_port 32, max_grant_frames 36, max_maptrack_frames 40, grant_opts 44, vmtrace_size 48, cpupool_id 52, arch 56, arch.emulation_flags 56, arch.misc_flags 60; 64',
+  ],
+  xen_domctl_getdomaininfo: [
+    'domain 0, pad1 2, flags 4, tot_pages 8, max_pages 16, outstanding_pages 24, shr_pages 32, paged_pages 40, shared_info_frame 48, cpu_time 56, nr_online_vcpus 64, max_vcpu_id 68, ssidref 72, handle 76, cpupool 92, gpaddr_bits 96, pad2 97, arch_config 104, arch_config.emulation_flags 104, arch_config.misc_flags 108; 112',
+  ],
+  xen_domctl: ['cmd 0, interface_version 4, domain 8, _pad 10, u 16; 144'],
+  // public/io/xs_wire.h
+  xsd_sockmsg: ['type 0, req_id 4, tx_id 8, len 12; 16'],
+};
+
+// The values of the macros in the same headers.
+const numbers: Readonly<Record<string, string>> = {
+  HYPERVISOR:
+    'set_trap_table=0 mmu_update=1 set_gdt=2 stack_switch=3 set_callbacks=4 fpu_taskswitch=5 sched_op_compat=6 platform_op=7 set_debugreg=8 get_debugreg=9 update_descriptor=10 memory_op=12 multicall=13 update_va_mapping=14 set_timer_op=15 event_channel_op_compat=16 xen_version=17 console_io=18 physdev_op_compat=19 grant_table_op=20 vm_assist=21 update_va_mapping_otherdomain=22 iret=23 vcpu_op=24 set_segment_base=25 mmuext_op=26 xsm_op=27 nmi_op=28 sched_op=29 callback_op=30 xenoprof_op=31 event_channel_op=32 physdev_op=33 hvm_op=34 sysctl=35 domctl=36 kexec_op=37 tmem_op=38 argo_op=39 xenpmu_op=40 dm_op=41 hypfs_op=42 arch_0=48 arch_1=49 arch_2=50 arch_3=51 arch_4=52 arch_5=53 arch_6=54 arch_7=55',
+  VIRQ: 'TIMER=0 DEBUG=1 CONSOLE=2 DOM_EXC=3 TBUF=4 DEBUGGER=6 XENOPROF=7 CON_RING=8 PCPU_STATE=9 MEM_EVENT=10 ARGO=11 ENOMEM=12 XENPMU=13 ARCH_0=16 ARCH_1=17 ARCH_2=18 ARCH_3=19 ARCH_4=20 ARCH_5=21 ARCH_6=22 ARCH_7=23',
+  EVTCHNOP:
+    'bind_interdomain=0 bind_virq=1 bind_pirq=2 close=3 send=4 status=5 alloc_unbound=6 bind_ipi=7 bind_vcpu=8 unmask=9 reset=10 init_control=11 expand_array=12 set_priority=13',
+  EVTCHNSTAT: 'closed=0 unbound=1 interdomain=2 pirq=3 virq=4 ipi=5',
+  EVTCHN_FIFO:
+    'PENDING=31 MASKED=30 LINKED=29 BUSY=28 LINK_BITS=17 LINK_MASK=131071 NR_CHANNELS=131072 PRIORITY_MAX=0 PRIORITY_DEFAULT=7 PRIORITY_MIN=15 MAX_QUEUES=16',
+  GNTTABOP:
+    'map_grant_ref=0 unmap_grant_ref=1 setup_table=2 dump_table=3 transfer=4 copy=5 query_size=6 unmap_and_replace=7 set_version=8 get_status_frames=9 get_version=10 swap_grant_ref=11 cache_flush=12',
+  GTF: 'invalid=0 permit_access=1 accept_transfer=2 transitive=3 type_mask=3 readonly=4 reading=8 writing=16 PWT=32 PCD=64 PAT=128 sub_page=256 transfer_committed=4 transfer_completed=8',
+  GNTMAP: 'device_map=1 host_map=2 readonly=4 application_map=8 contains_pte=16',
+  GNTCOPY: 'source_gref=1 dest_gref=2',
+  SCHEDOP: 'yield=0 block=1 shutdown=2 poll=3 remote_shutdown=4 shutdown_code=5 watchdog=6 pin_override=7',
+  SHUTDOWN: 'poweroff=0 reboot=1 suspend=2 crash=3 watchdog=4 soft_reset=5',
+  VCPUOP:
+    'initialise=0 up=1 down=2 is_up=3 get_runstate_info=4 register_runstate_memory_area=5 set_periodic_timer=6 stop_periodic_timer=7 set_singleshot_timer=8 stop_singleshot_timer=9 register_vcpu_info=10 send_nmi=11 get_physid=12 register_vcpu_time_memory_area=13',
+  RUNSTATE: 'running=0 runnable=1 blocked=2 offline=3',
+  XENMEM:
+    'increase_reservation=0 decrease_reservation=1 maximum_ram_page=2 current_reservation=3 maximum_reservation=4 machphys_mfn_list=5 populate_physmap=6 add_to_physmap=7 memory_map=9 machine_memory_map=10 exchange=11 machphys_mapping=12 set_memory_map=13 maximum_gpfn=14 remove_from_physmap=15 set_pod_target=16 get_pod_target=17 add_to_physmap_batch=23 claim_pages=24',
+  XENMAPSPACE: 'shared_info=0 grant_table=1 gmfn=2 gmfn_range=3 gmfn_foreign=4 dev_mmio=5',
+  XEN_DOMCTL_CDF: 'hvm=1 hap=2 s3_integrity=4 oos_off=8 xs_domain=16 iommu=32 nested_virt=64 vpmu=128',
+  XEN_DOMINF:
+    'dying=1 hvm_guest=2 shutdown=4 paused=8 blocked=16 running=32 debugged=64 xs_domain=128 hap=256 shutdownmask=255 shutdownshift=16',
+  XEN_DOMCTL:
+    'createdomain=1 destroydomain=2 pausedomain=3 unpausedomain=4 getdomaininfo=5 setvcpuaffinity=9 shadow_op=10 max_mem=11 setvcpucontext=12 getvcpucontext=13 getvcpuinfo=14 max_vcpus=15 scheduler_op=16 setdomainhandle=17 setdebugging=18 irq_permission=19 iomem_permission=20 ioport_permission=21 hypercall_init=22 settimeoffset=24 getvcpuaffinity=25 resumedomain=27 sendtrigger=28 subscribe=29 gethvmcontext=33 sethvmcontext=34 set_address_size=35 get_address_size=36 assign_device=37 bind_pt_irq=38 memory_mapping=39 ioport_mapping=40 set_ext_vcpucontext=42 get_ext_vcpucontext=43 test_assign_device=45 set_target=46 deassign_device=47 unbind_pt_irq=48 get_device_group=50 debug_op=54 gethvmcontext_partial=55 vm_event_op=56 mem_sharing_op=57 gettscinfo=59 settscinfo=60 getpageframeinfo3=61 setvcpuextstate=62 getvcpuextstate=63 set_access_required=64 audit_p2m=65 set_virq_handler=66 set_broken_page_p2m=67 setnodeaffinity=68 getnodeaffinity=69 cacheflush=71 get_vcpu_msrs=72 set_vcpu_msrs=73 setvnumainfo=74 psr_cmt_op=75 monitor_op=77 psr_alloc=78 soft_reset=79 vuart_op=81 get_cpu_policy=82 set_cpu_policy=83 vmtrace_op=84 get_paging_mempool_size=85 set_paging_mempool_size=86 gdbsx_guestmemio=1000 gdbsx_pausevcpu=1001 gdbsx_unpausevcpu=1002 gdbsx_domstatus=1003',
+  XS: 'CONTROL=0 DIRECTORY=1 READ=2 GET_PERMS=3 WATCH=4 UNWATCH=5 TRANSACTION_START=6 TRANSACTION_END=7 INTRODUCE=8 RELEASE=9 GET_DOMAIN_PATH=10 WRITE=11 MKDIR=12 RM=13 SET_PERMS=14 WATCH_EVENT=15 ERROR=16 IS_DOMAIN_INTRODUCED=17 RESUME=18 SET_TARGET=19 RESET_WATCHES=21 DIRECTORY_PART=22',
+  SIF: 'PRIVILEGED=1 INITDOMAIN=2 MULTIBOOT_MOD=4 MOD_START_PFN=8 VIRT_P2M_4TOOLS=16 PM_MASK=65280',
+};
+
+const abi: Readonly<Record<string, unknown>> = {
+  ...domctl,
+  ...eventChannel,
+  ...grantTable,
+  ...hypercall,
+  ...memory,
+  ...sched,
+  ...sharedInfo,
+  ...startInfo,
+  ...vcpu,
+  ...virq,
+  ...xsWire,
+};
+type Plain = Readonly<Record<string, unknown>>;
+
+const cases = Object.entries(figures).flatMap(([name, [x86_64, x86_32 = x86_64]]) =>
+  widths.map((width) => {
+    const [fields, size] = (width === 'x86_64' ? x86_64 : x86_32).split('; ');
+    const places = fields!
+      .split(', ')
+      .map((field) => field.split(' '))
+      .map(([path, offset]) => [path!.split('.'), Number(offset)] as const);
+    return { name, width, places, size: Number(size), layout: (abi[name] as Struct<Plain>)[width] };
+  }),
+);
+
+/** The first number inside a value, which is what its first byte belongs to. */
+const firstOf = (value: unknown): number =>
+  typeof value === 'object' ? firstOf(Object.values(value as Plain)[0]) : Number(value);
+/** A value of the same shape in which that number is 1. */
+const one = (value: unknown): unknown => {
+  if (typeof value === 'bigint') return 1n;
+  if (typeof value === 'number') return 1;
+  if (value instanceof Uint8Array) return new Uint8Array([1]);
+  if (Array.isArray(value)) return [one(value[0])];
+  const [key, first] = Object.entries(value as Plain)[0]!;
+  return { [key]: one(first) };
+};
+const follow = (value: unknown, path: readonly string[]): unknown => path.reduce((part, key) => (part as Plain)[key], value);
+
+describe.each(cases)('$name, $width', ({ name, layout, places, size }) => {
+  test('has the size and the offsets of the C structure', () => {
+    expect([layout.name, layout.size]).toEqual([name, size]);
+    const top = places.filter(([path]) => path.length === 1).map(([path, offset]) => [path[0], offset]);
+    expect(layout.offset).toEqual(Object.fromEntries(top));
+  });
+
+  test('reads and writes each field there, and nothing else', () => {
+    const shape = layout.read(new Uint8Array(size))!;
+    for (const [path, offset] of places) {
+      const marked = new Uint8Array(size);
+      marked[offset] = 1;
+      expect(firstOf(follow(layout.read(marked), path)), `read ${path.join('.')}`).toBe(1);
+
+      const written = new Uint8Array(size);
+      layout.write(written, path.reduceRight<unknown>((part, key) => ({ [key]: part }), one(follow(shape, path))) as Plain);
+      expect(written, `write ${path.join('.')}`).toEqual(marked);
+    }
+  });
+});
+
+test.each(Object.entries(numbers))('%s has the values of the macros', (name, values) => {
+  const ours = Object.entries(abi[name] as Readonly<Record<string, number>>);
+  expect(ours.map(([key, value]) => `${key}=${value}`).join(' ')).toBe(values);
+});
+
+test('the hot path has plain numbers', () => {
+  expect(sharedInfo.SHARED_INFO.x86_64).toMatchObject({
+    vcpu_info: 0,
+    evtchn_pending: 0x800,
+    evtchn_mask: 0xa00,
+    wc_version: 0xc00,
+  });
+  expect(sharedInfo.SHARED_INFO.x86_32).toMatchObject({
+    vcpu_info: 0,
+    evtchn_pending: 0x800,
+    evtchn_mask: 0x880,
+    wc_version: 0x900,
+  });
+  expect(sharedInfo.VCPU_INFO.x86_64).toMatchObject({
+    evtchn_upcall_pending: 0,
+    evtchn_upcall_mask: 1,
+    evtchn_pending_sel: 8,
+    time: 32,
+  });
+  expect(sharedInfo.VCPU_INFO.x86_32).toMatchObject({
+    evtchn_upcall_pending: 0,
+    evtchn_upcall_mask: 1,
+    evtchn_pending_sel: 4,
+    time: 32,
+  });
+});
