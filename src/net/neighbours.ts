@@ -66,7 +66,7 @@ export function expire(
 ): { readonly neighbours: Neighbours; readonly ask: readonly Ip[]; readonly failed: readonly Ip[] } {
   const due = neighbours.filter((neighbour) => neighbour.state === 'incomplete' && neighbour.due_ns <= now);
   const [ask, failed] = [due.filter(({ asked }) => asked < MAX_ASKED), due.filter(({ asked }) => asked >= MAX_ASKED)];
-  let left = neighbours.filter((neighbour) => !failed.includes(neighbour));
+  let left: Neighbours = neighbours.filter((neighbour) => !failed.includes(neighbour));
   for (const neighbour of ask) left = put(left, { ...neighbour, asked: neighbour.asked + 1, due_ns: now + RETRANS_NS });
   return { neighbours: left, ask: ask.map(({ ip }) => ip), failed: failed.map(({ ip }) => ip) };
 }

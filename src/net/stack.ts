@@ -267,7 +267,10 @@ function sendIcmp(work: Work, dst: Ip, message: Icmp, now: Ns): void {
 
 /** Sends a packet on its way, or lets it wait for the station's address. One that has no way is lost. */
 function sendPacket(work: Work, dst: Ip, packet: Uint8Array, now: Ns): void {
-  if (dst === BROADCAST_IP) return sendFrame(work, BROADCAST_MAC, packet);
+  if (dst === BROADCAST_IP) {
+    sendFrame(work, BROADCAST_MAC, packet);
+    return;
+  }
   const own = addressOf(work.state);
   const via = own && nextHop(own, dst);
   if (via === undefined) return;
