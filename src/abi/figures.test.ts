@@ -191,7 +191,10 @@ describe.each(cases)('$name, $width', ({ name, layout, places, size }) => {
       expect(firstOf(follow(layout.read(marked), path)), `read ${path.join('.')}`).toBe(1);
 
       const written = new Uint8Array(size);
-      layout.write(written, path.reduceRight<unknown>((part, key) => ({ [key]: part }), one(follow(shape, path))) as Plain);
+      layout.write(
+        written,
+        path.reduceRight<unknown>((part, key) => ({ [key]: part }), one(follow(shape, path))) as Record<string, object>,
+      );
       expect(written, `write ${path.join('.')}`).toEqual(marked);
     }
   });

@@ -32,6 +32,16 @@ test('a written part leaves the rest as it was', () => {
   });
 });
 
+test('bytes that are not given are zeros', () => {
+  const target = new Uint8Array(sample.x86_64.size).fill(0xff);
+  sample.x86_64.write(target, { name: new Uint8Array([7]) });
+  expect(sample.x86_64.read(target)).toMatchObject({
+    name: new Uint8Array([7, 0, 0, 0, 0]),
+    list: [0xffff, 0xffff, 0xffff],
+    big: 2n ** 64n - 1n,
+  });
+});
+
 test('what is read is a copy', () => {
   const source = new Uint8Array(sample.x86_64.size);
   const { name } = sample.x86_64.read(source)!;

@@ -99,6 +99,8 @@ describe.each(edges)('around %s', (_, edge) => {
       expect(taken.response).toBe(value);
       front = taken.front;
     }
+    const end = (start + 4) >>> 0;
+    expect([front, back]).toEqual([frontRing(end), backRing(end)]);
     expect(freeRequests(front, numbers)).toBe(4);
   });
 
@@ -125,6 +127,7 @@ describe.each(edges)('around %s', (_, edge) => {
     // req_prod and req_cons relative to rsp_prod_pvt; overflow; waiting
     [4, 0, false, 4],
     [5, 0, true, 0],
+    [5, 2, true, 0],
     [4, 4, false, 0],
     [3, 4, true, 0],
     [-1, 0, true, 0],

@@ -16,18 +16,22 @@ export interface BackRing {
   readonly req_cons: RingIdx;
 }
 
-/** What a protocol puts in the slots. `at` is the byte offset of a slot in the frame; reading is total: guests fill these bytes. */
-export interface Protocol<Request, Received, Response> {
-  /** Slots, a power of two. */
+/** `nr_ents` slots, a power of two, of `entry_size` bytes. */
+export interface Slots {
   readonly nr_ents: number;
-  /** Bytes of a slot. */
   readonly entry_size: number;
+}
+/** What a frontend puts in a slot, and what a backend finds there. `at` is the slot's byte offset; reading is total: guests fill these bytes. */
+export interface Requests<Request, Received> extends Slots {
   writeRequest(frames: Frames, mfn: Mfn, at: number, request: Request): void;
   readRequest(frames: Frames, mfn: Mfn, at: number): Received;
+}
+/** What a backend answers in the same slot. */
+export interface Responses<Response> extends Slots {
   writeResponse(frames: Frames, mfn: Mfn, at: number, response: Response): void;
   readResponse(frames: Frames, mfn: Mfn, at: number): Response;
 }
-type Slots = Pick<Protocol<never, unknown, never>, 'nr_ents'>;
+export interface Protocol<Request, Received, Response> extends Requests<Request, Received>, Responses<Response> {}
 
 /** SHARED_RING_INIT: an empty ring, by the frontend. Each side is to be notified of the very next message. */
 export function initRing(frames: Frames, mfn: Mfn): void {
@@ -45,7 +49,7 @@ export const backRing = (index: RingIdx = 0): BackRing => ({ rsp_prod_pvt: index
 export function putRequest<Q>(
   frames: Frames,
   mfn: Mfn,
-  protocol: Protocol<Q, unknown, never>,
+  protocol: Requests<Q, unknown>,
   front: FrontRing,
   request: Q,
 ): FrontRing | undefined {
@@ -58,7 +62,7 @@ export function putRequest<Q>(
 export function getRequest<R>(
   frames: Frames,
   mfn: Mfn,
-  protocol: Protocol<never, R, never>,
+  protocol: Requests<never, R>,
   back: BackRing,
 ): { readonly back: BackRing; readonly request: R } | undefined {
   if (unconsumedRequests(frames, mfn, back, protocol) === 0) return undefined;
@@ -70,7 +74,7 @@ export function getRequest<R>(
 export function putResponse<S>(
   frames: Frames,
   mfn: Mfn,
-  protocol: Protocol<never, unknown, S>,
+  protocol: Responses<S>,
   back: BackRing,
   response: S,
 ): BackRing | undefined {
@@ -83,7 +87,7 @@ export function putResponse<S>(
 export function getResponse<S>(
   frames: Frames,
   mfn: Mfn,
-  protocol: Protocol<never, unknown, S>,
+  protocol: Responses<S>,
   front: FrontRing,
 ): { readonly front: FrontRing; readonly response: S } | undefined {
   if (unconsumedResponses(frames, mfn, front) === 0) return undefined;
@@ -151,10 +155,7 @@ function push(frames: Frames, mfn: Mfn, prod: number, event: number, index: Ring
   return distance(frames.get32(mfn, event), index) < distance(old, index);
 }
 
-const slotOf = (
-  index: RingIdx,
-  { nr_ents, entry_size }: Pick<Protocol<never, unknown, never>, 'nr_ents' | 'entry_size'>,
-): number => SRING.ring + (index & (nr_ents - 1)) * entry_size;
+const slotOf = (index: RingIdx, { nr_ents, entry_size }: Slots): number => SRING.ring + (index & (nr_ents - 1)) * entry_size;
 
 const after = (index: RingIdx): RingIdx => (index + 1) >>> 0;
 const distance = (from: RingIdx, to: RingIdx): number => (to - from) >>> 0;
