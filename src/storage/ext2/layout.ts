@@ -55,7 +55,7 @@ export const inode = {
   l_i_uid_high: [120, 2],
   l_i_gid_high: [122, 2],
 } as const satisfies Record<string, Field>;
-/** 15 block numbers: 12 direct, then one each through one, two and three tables. A short symlink's target stands here instead. */
+/** 15 block numbers: 12 direct, then one each for one, two and three levels of tables. A short symlink's target stands here instead. */
 export const I_BLOCK = { offset: 40, length: 60 } as const;
 /** An entry of i_block or of a table of blocks. */
 export const blockNumber: Field = [0, 4];

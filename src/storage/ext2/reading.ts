@@ -51,8 +51,8 @@ export function* fail(error: FsErrno, reason: string): Reading<never> {
   for (;;) yield { error, reason };
 }
 
-/** At blocks of 1 KiB, read through their tables, a file of 32 MiB: the largest initrd of the time several times over. */
-const MAX_PAGES_READ = 65_536;
+/** Twice what the longest file that is read at once (64 MiB) takes at blocks of 1 KiB; the rest is for directories on the way. */
+const MAX_PAGES_READ = 131_072;
 /** BLKIF_MAX_SEGMENTS_PER_REQUEST of public/io/blkif.h, a page each. */
 export const MAX_AHEAD = 11;
 
