@@ -1,0 +1,131 @@
+// Bytes in and out: LEB128 integers, byte strings, CRC-32.
+
+/** A buffer that grows. */
+export class ByteWriter {
+  private buffer: Uint8Array<ArrayBuffer>;
+  length = 0;
+  constructor(capacity = 256) {
+    this.buffer = new Uint8Array(capacity);
+  }
+  /** Unsigned LEB128 of an integer from 0 to 2^53 - 1. */
+  uint(value: number): void {
+    if (this.length + 8 > this.buffer.length) this.reserve(8);
+    const { buffer } = this;
+    let at = this.length;
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      buffer[at++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 127) {
+      buffer[at++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    buffer[at++] = rest;
+    this.length = at;
+  }
+  byte(value: number): void {
+    if (this.length === this.buffer.length) this.reserve(1);
+    this.buffer[this.length++] = value;
+  }
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+  /** A byte string: its length, then a byte for each char. */
+  string(value: string): void {
+    this.uint(value.length);
+    this.reserve(value.length);
+    const { buffer } = this;
+    let at = this.length;
+    for (let i = 0; i < value.length; i++) buffer[at++] = value.charCodeAt(i);
+    this.length = at;
+  }
+  /** What was written so far, as a view that the next write may overwrite. */
+  view(): Uint8Array {
+    return this.buffer.subarray(0, this.length);
+  }
+  take(): Uint8Array<ArrayBuffer> {
+    return this.buffer.slice(0, this.length);
+  }
+  clear(): void {
+    this.length = 0;
+  }
+  private reserve(count: number): void {
+    if (this.length + count <= this.buffer.length) return;
+    const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.length + count));
+    grown.set(this.buffer.subarray(0, this.length));
+    this.buffer = grown;
+  }
+}
+
+/** Reads what `ByteWriter` wrote. Past the end everything is 0 and `overrun` is true: the caller decides what that means. */
+export class ByteReader {
+  private readonly bytes: Uint8Array;
+  at = 0;
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+  get overrun(): boolean {
+    return this.at > this.bytes.length;
+  }
+  get rest(): number {
+    return this.bytes.length - this.at;
+  }
+  uint(): number {
+    const { bytes } = this;
+    let byte = bytes[this.at++];
+    if (byte === undefined) return 0;
+    if (byte < 128) return byte;
+    let value = byte & 127;
+    for (let scale = 128; ; scale *= 128) {
+      byte = bytes[this.at++];
+      if (byte === undefined) return 0;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  }
+  raw(count: number): Uint8Array {
+    const part = this.bytes.subarray(this.at, this.at + count);
+    this.at += count;
+    return part;
+  }
+  string(): string {
+    return byteString(this.raw(this.uint()));
+  }
+}
+
+/** Signed to unsigned, small magnitudes first. */
+export const zigzag = (value: number): number => (value >= 0 ? value * 2 : -value * 2 - 1);
+export const unzigzag = (value: number): number => (value % 2 === 0 ? value / 2 : -(value + 1) / 2);
+
+/** Bytes as a string with one char each. */
+export function byteString(bytes: Uint8Array): string {
+  let text = '';
+  for (let start = 0; start < bytes.length; start += 4096)
+    text += String.fromCharCode(...bytes.subarray(start, Math.min(start + 4096, bytes.length)));
+  return text;
+}
+/** The bytes of a byte string; a char above 255 loses its upper bits, so give it byte strings only. */
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+/** UTF-8 text, as an editor writes it, as a byte string. */
+export const utf8ToByteString = (text: string): string => byteString(new TextEncoder().encode(text));
+/** A byte string for people: UTF-8 where it is, with a replacement character where it is not. */
+export const byteStringToText = (text: string): string => new TextDecoder().decode(bytesOf(text));
+
+const crcTable = Int32Array.from({ length: 256 }, (_, i) => {
+  let c = i;
+  for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+  return c;
+});
+/** CRC-32 (ISO 3309), as in zip and PNG. */
+export function crc32(bytes: Uint8Array): number {
+  let c = -1;
+  for (let i = 0; i < bytes.length; i++) c = crcTable[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
+  return ~c >>> 0;
+}

@@ -1,0 +1,78 @@
+// Domains: the domctls (public/domctl.h) that make, stop and end them, and what happens to a domain.
+// `domid` is whoever asks, `domain` the domain concerned: the field's name in struct xen_domctl.
+import { bool, int, oneOf, operation, text } from './schema.ts';
+
+/** public/sched.h, SHUTDOWN_*. The order is Xen's: the index is the code. */
+export const shutdownReason = oneOf('poweroff', 'reboot', 'suspend', 'crash', 'watchdog', 'soft_reset');
+
+export const operations = {
+  /** `domain` 0 lets Xen choose the id. */
+  'domctl.createdomain': operation(
+    {
+      domid: int,
+      domain: int,
+      ssidref: int,
+      handle: text,
+      max_vcpus: int,
+      max_evtchn_port: int,
+      max_grant_frames: int,
+      max_maptrack_frames: int,
+      hvm: bool,
+    },
+    { domain: int },
+  ),
+  'domctl.max_vcpus': operation({ domid: int, domain: int, max: int }),
+  'domctl.max_mem': operation({ domid: int, domain: int, max_memkb: int }),
+  'domctl.pausedomain': operation({ domid: int, domain: int }),
+  'domctl.unpausedomain': operation({ domid: int, domain: int }),
+  /** Answers ERESTART until everything is given back; whoever asks repeats it, as libxc does. */
+  'domctl.destroydomain': operation({ domid: int, domain: int }),
+  /** Answers for `domain` or the next existing id above it, as Xen does. */
+  'domctl.getdomaininfo': operation(
+    { domid: int, domain: int },
+    {
+      domain: int,
+      flags: int,
+      tot_pages: int,
+      max_pages: int,
+      outstanding_pages: int,
+      shared_info_frame: int,
+      cpu_time_ns: int,
+      nr_online_vcpus: int,
+      max_vcpu_id: int,
+      ssidref: int,
+      handle: text,
+    },
+  ),
+  'sysctl.physinfo': operation(
+    { domid: int },
+    { nr_cpus: int, total_pages: int, free_pages: int, scrub_pages: int, outstanding_pages: int, max_cpu_id: int },
+  ),
+  'sched.shutdown': operation({ domid: int, reason: shutdownReason }),
+} as const;
+
+export const facts = {
+  'domain.created': {
+    domid: int,
+    ssidref: int,
+    handle: text,
+    max_vcpus: int,
+    max_evtchn_port: int,
+    max_grant_frames: int,
+    max_maptrack_frames: int,
+    hvm: bool,
+    shared_info_mfn: int,
+  },
+  'domain.vcpus_allocated': { domid: int, count: int, at_ns: int },
+  'domain.max_mem_set': { domid: int, max_pages: int },
+  'domain.paused': { domid: int, at_ns: int },
+  'domain.unpaused': { domid: int, at_ns: int },
+  'domain.shut_down': { domid: int, reason: shutdownReason, at_ns: int },
+  /** The guest is broken, as Xen's domain_crash(). `domain.shut_down` with the reason "crash" follows in the same step. */
+  'domain.crashed': { domid: int, why: text },
+  'domain.dying_started': { domid: int, at_ns: int },
+  /** It has given back all but the frames that others have mapped: a zombie, until they let go. */
+  'domain.relinquished': { domid: int },
+  /** Nothing of it is left; its id may be used again. */
+  'domain.destroyed': { domid: int },
+} as const;

@@ -1,0 +1,110 @@
+// Everything that can be asked and everything that can happen, put together from the subsystems. Types follow from the data.
+import * as console from './console.ts';
+import * as domain from './domain.ts';
+import type { Errno } from './errno.ts';
+import * as evtchn from './evtchn.ts';
+import * as gnttab from './gnttab.ts';
+import * as guest from './guest.ts';
+import * as p2m from './p2m.ts';
+import * as sched from './sched.ts';
+import type { Message, Requests, Value } from './schema.ts';
+import type { OutcomeOf, StepOf } from './step.ts';
+import * as timer from './timer.ts';
+import * as toolstack from './toolstack.ts';
+import * as vbd from './vbd.ts';
+import * as vcpu from './vcpu.ts';
+import * as vif from './vif.ts';
+import * as xenbus from './xenbus.ts';
+import * as xenstore from './xenstore.ts';
+
+/** Both lists keep their order for ever: the log stores the index. New entries of a subsystem go to its end, in a new version. */
+export const operations = {
+  ...p2m.operations,
+  ...sched.operations,
+  ...vcpu.operations,
+  ...evtchn.operations,
+  ...timer.operations,
+  ...gnttab.operations,
+  ...domain.operations,
+  ...xenstore.operations,
+  ...xenbus.operations,
+  ...guest.operations,
+  ...console.operations,
+  ...vbd.operations,
+  ...vif.operations,
+  ...toolstack.operations,
+} as const;
+
+export const facts = {
+  ...p2m.facts,
+  ...sched.facts,
+  ...vcpu.facts,
+  ...evtchn.facts,
+  ...timer.facts,
+  ...gnttab.facts,
+  ...domain.facts,
+  ...xenstore.facts,
+  ...xenbus.facts,
+  ...guest.facts,
+  ...console.facts,
+  ...vbd.facts,
+  ...vif.facts,
+  ...toolstack.facts,
+} as const;
+
+export type MemoryCommand = Requests<typeof p2m.operations>;
+export type SchedCommand = Requests<typeof sched.operations>;
+export type VcpuCommand = Requests<typeof vcpu.operations>;
+export type EvtchnCommand = Requests<typeof evtchn.operations>;
+export type TimerCommand = Requests<typeof timer.operations>;
+export type GnttabCommand = Requests<typeof gnttab.operations>;
+export type DomainCommand = Requests<typeof domain.operations>;
+export type XenbusCommand = Requests<typeof xenbus.operations>;
+export type GuestCommand = Requests<typeof guest.operations>;
+export type ConsoleCommand = Requests<typeof console.operations>;
+export type VbdCommand = Requests<typeof vbd.operations>;
+export type VifCommand = Requests<typeof vif.operations>;
+export type ToolstackCommand = Requests<typeof toolstack.operations>;
+export type Command = Requests<typeof operations>;
+export type CommandType = Command['type'];
+export type CommandOf<K extends CommandType> = Extract<Command, { type: K }>;
+
+export type P2mFact = Message<typeof p2m.facts>;
+export type SchedFact = Message<typeof sched.facts>;
+export type VcpuFact = Message<typeof vcpu.facts>;
+export type EvtchnFact = Message<typeof evtchn.facts>;
+export type TimerFact = Message<typeof timer.facts>;
+export type GnttabFact = Message<typeof gnttab.facts>;
+export type DomainFact = Message<typeof domain.facts>;
+export type XenbusFact = Message<typeof xenbus.facts>;
+export type GuestFact = Message<typeof guest.facts>;
+export type ConsoleFact = Message<typeof console.facts>;
+export type VbdFact = Message<typeof vbd.facts>;
+export type VifFact = Message<typeof vif.facts>;
+export type ToolstackFact = Message<typeof toolstack.facts>;
+export type Fact = Message<typeof facts>;
+export type FactType = Fact['type'];
+export type FactOf<K extends FactType> = Extract<Fact, { type: K }>;
+
+export type AnswerOf<K extends CommandType> = Value<(typeof operations)[K]['returns']>;
+export type Outcome = OutcomeOf<Fact>;
+export type Step = StepOf<Command, Fact>;
+
+/** What the issuer of a command is told when its step has settled: two types, so that a machine needs no guard and no narrowing. */
+export type AcceptedOf<K extends CommandType> = { [T in K]: { readonly type: `accepted.${T}` } & AnswerOf<T> }[K];
+export type RefusedOf<K extends CommandType> = {
+  [T in K]: { readonly type: `refused.${T}`; readonly errno: Errno; readonly value?: AnswerOf<T> };
+}[K];
+export type Returned<K extends CommandType> = AcceptedOf<K> | RefusedOf<K>;
+
+/** The return of a step, as its issuer sees it. */
+export function returnOf({ command, outcome }: Pick<Step, 'command' | 'outcome'>): { readonly type: string } {
+  if (outcome.ok) return { type: `accepted.${command.type}`, ...outcome.value };
+  const { errno, value } = outcome;
+  const type = `refused.${command.type}`;
+  return value === undefined ? message({ type, errno }) : message({ type, errno, value });
+}
+
+const message = (fields: { readonly type: string; readonly [field: string]: unknown }): { readonly type: string } => fields;
+
+export type { GuestReader } from './step.ts';

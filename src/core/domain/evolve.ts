@@ -1,0 +1,96 @@
+import type { DomId } from '../../../events/units.ts';
+import type { DomainFact } from '../../../events/vocabulary.ts';
+import { CREDIT_INIT, DEFAULT_WEIGHT } from '../sched/credit.ts';
+import { vcpuId } from '../sched/state.ts';
+import { timerId } from '../timer/state.ts';
+import type { Xen } from '../xen.ts';
+import { parseHandle } from './state.ts';
+
+/** Applies a fact to the domains. Total; makes and clears the rows that every subsystem keeps for a domain. */
+export function evolve(xen: Xen, event: DomainFact): void {
+  const row = xen.domain.of(0)!;
+  const { domid } = event;
+  switch (event.type) {
+    case 'domain.created': {
+      row.state.become(domid, 'alive');
+      row.hvm.put(domid, event.hvm ? 1 : 0);
+      row.ssidref.put(domid, event.ssidref);
+      row.max_vcpus.put(domid, event.max_vcpus);
+      row.shared_info_mfn.put(domid, event.shared_info_mfn);
+      row.max_evtchn_port.put(domid, event.max_evtchn_port);
+      row.max_grant_frames.put(domid, event.max_grant_frames);
+      row.max_maptrack_frames.put(domid, event.max_maptrack_frames);
+      row.weight.put(domid, DEFAULT_WEIGHT);
+      // Created paused, as the toolstack finds it (XEN_DOMCTL_createdomain).
+      row.controller_pause_count.put(domid, 1);
+      const [a, b, c, d] = parseHandle(event.handle)!;
+      const handles = xen.domains.handles.of(0)!;
+      handles.a.put(domid, a);
+      handles.b.put(domid, b);
+      handles.c.put(domid, c);
+      handles.d.put(domid, d);
+      xen.domains.rover.of(0)!.domid.put(0, domid);
+      xen.p2m.take(event.shared_info_mfn, 1);
+      for (const table of xen.tablesPerDomain) table.add(domid);
+      return;
+    }
+    case 'domain.vcpus_allocated': {
+      row.nr_vcpus.put(domid, event.count);
+      const vcpus = xen.sched.vcpu.of(domid)!;
+      for (let vcpu = 0; vcpu < event.count; vcpu++) {
+        vcpus.runstate.become(vcpu, 'offline');
+        vcpus.entry_ns.put(vcpu, event.at_ns);
+        vcpus.credit.put(vcpu, CREDIT_INIT - xen.sched.scale.of(0)!.base.at(0));
+        vcpus.pauses.put(vcpu, row.controller_pause_count.at(domid) > 0 ? 1 : 0);
+      }
+      return;
+    }
+    case 'domain.max_mem_set':
+      row.max_pages.put(domid, event.max_pages);
+      return;
+    case 'domain.paused':
+      row.controller_pause_count.add(domid, 1);
+      return;
+    case 'domain.unpaused':
+      row.controller_pause_count.add(domid, -1);
+      return;
+    case 'domain.shut_down':
+      row.shut_down.become(domid, event.reason);
+      return;
+    case 'domain.crashed':
+      return; // the reason is for people; the shutdown that follows is for the tables
+    case 'domain.dying_started':
+      row.state.become(domid, 'dying');
+      return;
+    case 'domain.relinquished':
+      row.state.become(domid, 'dead');
+      return;
+    case 'domain.destroyed':
+      forget(xen, domid);
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+function forget(xen: Xen, domid: DomId): void {
+  const row = xen.domain.of(0)!;
+  for (let vcpu = 0; vcpu < row.nr_vcpus.at(domid); vcpu++) {
+    xen.sched.runqueue.remove(vcpuId(domid, vcpu));
+    xen.timers.due.remove(timerId(domid, vcpu, 'singleshot'));
+    xen.timers.due.remove(timerId(domid, vcpu, 'periodic'));
+  }
+  for (const { mfn, count } of framesOf(xen, domid)) xen.p2m.giveBack(mfn, count);
+  xen.p2m.forget(domid);
+  for (const table of xen.tablesPerDomain) table.remove(domid);
+  for (const cell of xen.domainCells) cell.put(domid, 0);
+}
+
+/** Every frame that a domain still has: those of its p2m, its shared info page and its grant table. */
+export function framesOf(xen: Xen, domid: DomId): { mfn: number; count: number }[] {
+  const frames = xen.p2m.of(domid).map(({ mfn, count }) => ({ mfn, count }));
+  frames.push({ mfn: xen.sharedInfo(domid), count: 1 });
+  const table = xen.gnttab.frames.of(domid)!;
+  for (let i = 0; i < xen.domain.of(0)!.nr_grant_frames.at(domid); i++) frames.push({ mfn: table.mfn_plus_1.at(i) - 1, count: 1 });
+  return frames;
+}

@@ -1,0 +1,60 @@
+// Domains: one row each, the row is the domain id.
+import type { Journal } from '../../tables/journal.ts';
+import { Table } from '../../tables/table.ts';
+
+export const domainSchema = {
+  /** "dying" gives things back; "dead" has nothing left but the frames that others have mapped. */
+  state: ['none', 'alive', 'dying', 'dead'],
+  /** How often the toolstack has paused it (controller_pause_count). */
+  controller_pause_count: 'i32',
+  shut_down: ['no', 'poweroff', 'reboot', 'suspend', 'crash', 'watchdog', 'soft_reset'],
+  hvm: 'u8',
+  ssidref: 'u32',
+  max_vcpus: 'u16',
+  nr_vcpus: 'u16',
+  tot_pages: 'f64',
+  max_pages: 'f64',
+  shared_info_mfn: 'f64',
+  max_evtchn_port: 'f64',
+  max_grant_frames: 'u32',
+  max_maptrack_frames: 'u32',
+  nr_grant_frames: 'u32',
+  /** How many mappings other domains have of this one's frames: it can not go before they do. */
+  foreign_maps: 'i32',
+  weight: 'u16',
+  /** Where the search for a free port, or handle, starts: none is free below. */
+  free_port_hint: 'u32',
+  free_handle_hint: 'u32',
+} as const;
+
+/** Row 0: the last domain id given out (xen/common/domctl.c goes on from there). */
+export const roverSchema = { domid: 'u16' } as const;
+/** The 16 bytes of a domain's handle (its UUID), four to a column. */
+export const handleSchema = { a: 'u32', b: 'u32', c: 'u32', d: 'u32' } as const;
+
+export class Domains {
+  readonly rows: Table<typeof domainSchema>;
+  readonly rover: Table<typeof roverSchema>;
+  readonly handles: Table<typeof handleSchema>;
+  constructor(journal: Journal) {
+    this.rows = new Table('domain', domainSchema, journal, 16);
+    this.rover = new Table('rover', roverSchema, journal, 1);
+    this.handles = new Table('handle', handleSchema, journal, 16);
+    for (const table of this.tables) table.add(0);
+  }
+  get tables() {
+    return [this.rows, this.rover, this.handles] as const;
+  }
+}
+
+/** A UUID in its text form as four numbers; anything else than 32 hex digits (dashes aside) reads as undefined. */
+export function parseHandle(text: string): readonly [number, number, number, number] | undefined {
+  const digits = text.replaceAll('-', '');
+  if (!/^[0-9a-fA-F]{32}$/.test(digits)) return undefined;
+  const word = (i: number): number => Number.parseInt(digits.slice(i * 8, i * 8 + 8), 16);
+  return [word(0), word(1), word(2), word(3)];
+}
+export function formatHandle(words: readonly [number, number, number, number]): string {
+  const digits = words.map((word) => word.toString(16).padStart(8, '0')).join('');
+  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
+}

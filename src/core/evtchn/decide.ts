@@ -1,0 +1,135 @@
+// event_channel_op (xen/common/event_channel.c), two-level ABI.
+import { accept, type GuestReader, refuse } from '../../../events/step.ts';
+import type { DomId, Ns, Port } from '../../../events/units.ts';
+import type { EvtchnCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
+import { wake } from '../sched/decide.ts';
+import type { Xen } from '../xen.ts';
+import { resolve } from '../xsm.ts';
+import { isMasked, isPending } from './pending.ts';
+import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq, NR_VIRQS, type Ports } from './state.ts';
+
+/** Checks a hypercall. Every way of refusing one is in here; `evolve` has none. */
+export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestReader): Outcome {
+  const { domid } = command;
+  const ports = xen.evtchn.ports.of(domid);
+  if (!ports) return refuse('ESRCH');
+
+  switch (command.type) {
+    case 'evtchn.send': {
+      const { port } = command;
+      switch (ports.state.is(port)) {
+        case 'interdomain':
+          return accept({}, ...raise(xen, ports.remote_dom.at(port), ports.remote_port.at(port), now, guest));
+        case 'ipi':
+          return accept({}, ...raise(xen, domid, port, now, guest));
+        case 'unbound':
+          return accept(); // nobody listens, and that is no error
+        case 'virq':
+        case 'free':
+          return refuse('EINVAL');
+      }
+      break;
+    }
+    case 'evtchn.alloc_unbound': {
+      const target = resolve(xen, domid, command.dom);
+      if (!target.ok) return refuse(target.errno);
+      const port = freePort(xen, target.dom);
+      if (port < 0) return refuse('ENOSPC');
+      const remote_dom = xen.self(domid, command.remote_dom);
+      return accept({ port }, { type: 'evtchn.unbound_allocated', domid: target.dom, port, remote_dom });
+    }
+    case 'evtchn.bind_interdomain': {
+      const remote_dom = xen.self(domid, command.remote_dom);
+      const { remote_port } = command;
+      const theirs = xen.evtchn.ports.of(remote_dom);
+      if (!theirs) return refuse('ESRCH');
+      const local_port = freePort(xen, domid);
+      if (local_port < 0) return refuse('ENOSPC');
+      if (theirs.state.is(remote_port) !== 'unbound' || theirs.remote_dom.at(remote_port) !== domid) return refuse('EINVAL');
+      // The peer may have sent before we were there, so the new port starts pending, as in Xen.
+      return accept(
+        { local_port },
+        { type: 'evtchn.interdomain_bound', domid, port: local_port, remote_dom, remote_port },
+        ...raise(xen, domid, local_port, now, guest),
+      );
+    }
+    case 'evtchn.bind_virq': {
+      const { virq, vcpu } = command;
+      if (virq < 0 || virq >= NR_VIRQS) return refuse('EINVAL');
+      if (isGlobalVirq(virq) && vcpu !== 0) return refuse('EINVAL');
+      if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
+      if (xen.evtchn.virqs.of(domid)!.port.at(vcpu * NR_VIRQS + virq) !== 0) return refuse('EEXIST');
+      const port = freePort(xen, domid);
+      if (port < 0) return refuse('ENOSPC');
+      return accept({ port }, { type: 'evtchn.virq_bound', domid, port, virq, vcpu });
+    }
+    case 'evtchn.bind_ipi': {
+      if (!xen.hasVcpu(domid, command.vcpu)) return refuse('ENOENT');
+      const port = freePort(xen, domid);
+      if (port < 0) return refuse('ENOSPC');
+      return accept({ port }, { type: 'evtchn.ipi_bound', domid, port, vcpu: command.vcpu });
+    }
+    case 'evtchn.close': {
+      const { port } = command;
+      return ports.state.is(port) === 'free' ? refuse('EINVAL') : accept({}, { type: 'evtchn.closed', domid, port });
+    }
+    case 'evtchn.status': {
+      const target = resolve(xen, domid, command.dom);
+      if (!target.ok) return refuse(target.errno);
+      const theirs = xen.evtchn.ports.of(target.dom)!;
+      const { port } = command;
+      if (port < 0 || port >= EVTCHN_2L_NR_CHANNELS) return refuse('EINVAL');
+      const state = theirs.state.is(port);
+      return accept({
+        status: state === 'free' ? 'closed' : state,
+        vcpu: theirs.notify_vcpu.at(port),
+        remote_dom: theirs.remote_dom.at(port),
+        remote_port: theirs.remote_port.at(port),
+        virq: theirs.virq.at(port),
+      });
+    }
+    case 'evtchn.unmask': {
+      const { port } = command;
+      if (ports.state.is(port) === 'free') return refuse('EINVAL');
+      const page = xen.sharedInfo(domid);
+      if (!isMasked(guest, page, port)) return accept();
+      const unmasked: Fact = { type: 'evtchn.unmasked', domid, port };
+      if (!isPending(guest, page, port)) return accept({}, unmasked);
+      const vcpu = ports.notify_vcpu.at(port);
+      return accept(
+        {},
+        unmasked,
+        { type: 'evtchn.pending_raised', domid, port, vcpu, upcall: true },
+        ...wake(xen, domid, vcpu, now),
+      );
+    }
+    default:
+      return command satisfies never;
+  }
+}
+
+/** What raising a port leads to: nothing where it is pending already (evtchn_2l_set_pending()). */
+export function raise(xen: Xen, domid: DomId, port: Port, now: Ns, guest: GuestReader): Fact[] {
+  const page = xen.sharedInfo(domid);
+  if (page === 0 || isPending(guest, page, port)) return [];
+  const vcpu = xen.evtchn.ports.of(domid)!.notify_vcpu.at(port);
+  const upcall = !isMasked(guest, page, port);
+  const raised: Fact = { type: 'evtchn.pending_raised', domid, port, vcpu, upcall };
+  return upcall ? [raised, ...wake(xen, domid, vcpu, now)] : [raised];
+}
+
+/** What a virtual interrupt leads to: nothing where nobody has bound it. */
+export function raiseVirq(xen: Xen, domid: DomId, vcpu: number, virq: number, now: Ns, guest: GuestReader): Fact[] {
+  const port = xen.evtchn.virqs.of(domid)?.port.at(vcpu * NR_VIRQS + virq) ?? 0;
+  return port === 0 ? [] : raise(xen, domid, port, now, guest);
+}
+
+/** The lowest port that is free, or -1 (get_free_port()). Port 0 is never given out. */
+export function freePort(xen: Xen, domid: DomId): Port {
+  const ports: Ports = xen.evtchn.ports.of(domid)!;
+  const { free_port_hint, max_evtchn_port } = xen.domain.of(0)!;
+  const limit = Math.min(max_evtchn_port.at(domid), EVTCHN_2L_NR_CHANNELS - 1);
+  for (let port = Math.max(1, free_port_hint.at(domid)); port <= limit; port++) if (ports.state.at(port) === 0) return port;
+  return -1;
+}
+

@@ -1,0 +1,30 @@
+import type { P2mFact } from '../../../events/vocabulary.ts';
+import type { Xen } from '../xen.ts';
+import { pagesIn } from './decide.ts';
+import { slice } from './ranges.ts';
+
+/** Applies a fact to the p2m and to the domain's page count. Total; the only writer of this slice. */
+export function evolve(xen: Xen, event: P2mFact): void {
+  const { tot_pages } = xen.domain.of(0)!;
+  switch (event.type) {
+    case 'p2m.populated': {
+      let gfn = event.gfn;
+      for (let i = 0; i < event.extents.length; i += 2) {
+        const count = event.extents[i + 1]!;
+        xen.p2m.populate(event.domid, { gfn, mfn: event.extents[i]!, count });
+        gfn += count;
+      }
+      tot_pages.add(event.domid, pagesIn(event.extents));
+      return;
+    }
+    case 'p2m.removed': {
+      const parts = slice(xen.p2m.of(event.domid), event.gfn, event.nr_pages);
+      if (parts.length === 0) return;
+      xen.p2m.unpopulate(event.domid, event.gfn, parts);
+      tot_pages.add(event.domid, -parts.reduce((sum, part) => sum + part.count, 0));
+      return;
+    }
+    default:
+      event satisfies never;
+  }
+}

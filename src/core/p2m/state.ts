@@ -1,0 +1,125 @@
+// Who has which page of the machine: each domain's p2m, and the heap of free frames.
+import type { DomId, Gfn, Mfn, Pages } from '../../../events/units.ts';
+import type { Journal } from '../../tables/journal.ts';
+import { mix } from '../../tables/table.ts';
+import { insert, lookup, type Range, type Ranges, remove } from './ranges.ts';
+
+/** Frames below this one are the hypervisor's own, as its image and the low megabytes are. */
+const FIRST_FREE_MFN = 0x1000;
+const none: Ranges = [];
+
+export interface P2mSnapshot {
+  readonly domains: readonly (readonly [DomId, Ranges])[];
+  readonly free: Ranges;
+}
+
+/** Ranges are immutable values; replacing one is the only write, so one closure in the journal undoes it. */
+export class P2m {
+  private readonly domains: (Ranges | undefined)[] = [];
+  /** Free frames; gfn and mfn of these ranges are the same number. */
+  private freeFrames: Ranges;
+  private readonly journal: Journal;
+  readonly totalPages: Pages;
+
+  constructor(journal: Journal, totalPages: Pages) {
+    this.journal = journal;
+    this.totalPages = totalPages;
+    this.freeFrames = [{ gfn: FIRST_FREE_MFN, mfn: FIRST_FREE_MFN, count: totalPages - FIRST_FREE_MFN }];
+  }
+
+  get maxMfn(): Mfn {
+    return this.totalPages - 1;
+  }
+  get free(): Ranges {
+    return this.freeFrames;
+  }
+  get freePages(): Pages {
+    return this.freeFrames.reduce((sum, range) => sum + range.count, 0);
+  }
+  of(domid: DomId): Ranges {
+    return this.domains[domid] ?? none;
+  }
+  /** The frame behind a domain's page, or -1. */
+  mfn(domid: DomId, gfn: Gfn): Mfn {
+    return lookup(this.of(domid), gfn);
+  }
+
+  /** Whether a frame backs one of the domain's pages. */
+  owns(domid: DomId, mfn: Mfn): boolean {
+    return this.of(domid).some((range) => mfn >= range.mfn && mfn < range.mfn + range.count);
+  }
+
+  /** Backs pages of a domain with frames from the heap. Only `evolve` calls this, and what follows. */
+  populate(domid: DomId, range: Range): void {
+    this.take(range.mfn, range.count);
+    this.set(domid, insert(this.of(domid), range));
+  }
+  unpopulate(domid: DomId, gfn: Gfn, parts: readonly Range[]): void {
+    for (const part of parts) this.giveBack(part.mfn, part.count);
+    const last = parts[parts.length - 1]!;
+    this.set(domid, remove(this.of(domid), gfn, last.gfn + last.count - gfn));
+  }
+  /** Frames that belong to a domain without being in its p2m: its shared info page, its grant table. */
+  take(mfn: Mfn, count: number): void {
+    this.setFree(remove(this.freeFrames, mfn, count));
+  }
+  giveBack(mfn: Mfn, count: number): void {
+    this.setFree(insert(this.freeFrames, { gfn: mfn, mfn, count }));
+  }
+
+  forget(domid: DomId): void {
+    if (this.domains[domid]) this.set(domid, undefined);
+  }
+
+  digest(): number {
+    let hash = 17;
+    const add = (ranges: Ranges): void => {
+      for (const { gfn, mfn, count } of ranges) hash = mix(mix(mix(hash, gfn), mfn), count);
+    };
+    this.domains.forEach((ranges, domid) => {
+      if (!ranges || ranges.length === 0) return;
+      hash = mix(hash, domid);
+      add(ranges);
+    });
+    add(this.freeFrames);
+    return hash >>> 0;
+  }
+  snapshot(): P2mSnapshot {
+    const domains: [DomId, Ranges][] = [];
+    this.domains.forEach((ranges, domid) => {
+      if (ranges) domains.push([domid, ranges]);
+    });
+    return { domains, free: this.freeFrames };
+  }
+  restore(snapshot: P2mSnapshot): void {
+    this.domains.length = 0;
+    for (const [domid, ranges] of snapshot.domains) this.domains[domid] = ranges;
+    this.freeFrames = snapshot.free;
+  }
+  *diff(other: P2m): Generator<string> {
+    for (let domid = 0; domid < Math.max(this.domains.length, other.domains.length); domid++) {
+      const ours = JSON.stringify(this.of(domid));
+      const theirs = JSON.stringify(other.of(domid));
+      if (ours !== theirs) yield `p2m d${domid}: ${ours} -> ${theirs}`;
+    }
+    if (JSON.stringify(this.free) !== JSON.stringify(other.free))
+      yield `p2m heap: ${JSON.stringify(this.free)} -> ${JSON.stringify(other.free)}`;
+  }
+
+  private set(domid: DomId, ranges: Ranges | undefined): void {
+    const old = this.domains[domid];
+    if (this.journal.depth > 0)
+      this.journal.recordUndo(() => {
+        this.domains[domid] = old;
+      });
+    this.domains[domid] = ranges;
+  }
+  private setFree(ranges: Ranges): void {
+    const old = this.freeFrames;
+    if (this.journal.depth > 0)
+      this.journal.recordUndo(() => {
+        this.freeFrames = old;
+      });
+    this.freeFrames = ranges;
+  }
+}

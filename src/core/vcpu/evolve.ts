@@ -1,0 +1,21 @@
+import type { VcpuFact } from '../../../events/vocabulary.ts';
+import { settle } from '../sched/evolve.ts';
+import type { Xen } from '../xen.ts';
+
+/** Applies a fact to the vCPUs' life. Total. */
+export function evolve(xen: Xen, event: VcpuFact, seq: number): void {
+  const rows = xen.sched.vcpu.of(event.domid)!;
+  switch (event.type) {
+    case 'vcpu.initialised':
+      rows.initialised.put(event.vcpu, 1);
+      return;
+    case 'vcpu.brought_up':
+    case 'vcpu.brought_down':
+      rows.up.put(event.vcpu, event.type === 'vcpu.brought_up' ? 1 : 0);
+      rows.woken_by.put(event.vcpu, seq);
+      settle(xen, event.domid, event.vcpu, event.at_ns);
+      return;
+    default:
+      event satisfies never;
+  }
+}

@@ -1,0 +1,124 @@
+// The hypervisor's state: every table that the core's `evolve` writes, and the questions that all subsystems ask of them.
+import { DOMID_SELF, type DomId, type Gfn, type Mfn, type Pages } from '../../events/units.ts';
+import type { GuestReader } from '../../events/step.ts';
+import type { Journal } from '../tables/journal.ts';
+import { type Cell, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
+import { Domains } from './domain/state.ts';
+import { mustNotBlock } from './evtchn/pending.ts';
+import { Evtchn } from './evtchn/state.ts';
+import { Gnttab } from './gnttab/state.ts';
+import { P2m, type P2mSnapshot } from './p2m/state.ts';
+import { Sched } from './sched/state.ts';
+import { Timers } from './timer/state.ts';
+
+export interface XenOptions {
+  readonly nrCpus: number;
+  readonly totalPages: Pages;
+}
+
+export interface XenSnapshot {
+  readonly tables: readonly TableSnapshot[];
+  readonly p2m: P2mSnapshot;
+}
+
+export class Xen {
+  readonly journal: Journal;
+  readonly p2m: P2m;
+  readonly sched: Sched;
+  readonly evtchn: Evtchn;
+  readonly timers: Timers;
+  readonly gnttab: Gnttab;
+  readonly domains: Domains;
+  /** Every table of the core, in a fixed order. */
+  readonly tables: readonly Table<TableSchema>[];
+  /** Those in which a domain has rows of its own. */
+  readonly tablesPerDomain: readonly Table<TableSchema>[];
+  /** The columns of which each domain has one value. */
+  readonly domainCells: readonly Cell[];
+
+  constructor(journal: Journal, { nrCpus, totalPages }: XenOptions) {
+    this.journal = journal;
+    this.p2m = new P2m(journal, totalPages);
+    this.sched = new Sched(journal, nrCpus);
+    this.evtchn = new Evtchn(journal);
+    this.timers = new Timers(journal);
+    this.gnttab = new Gnttab(journal);
+    this.domains = new Domains(journal);
+    this.tables = [
+      ...this.domains.tables,
+      ...this.sched.tables,
+      ...this.evtchn.tables,
+      ...this.timers.tables,
+      ...this.gnttab.tables,
+    ] as unknown as Table<TableSchema>[];
+    this.tablesPerDomain = [
+      this.sched.vcpu,
+      ...this.evtchn.tables,
+      this.timers.rows,
+      ...this.gnttab.tables,
+    ] as unknown as Table<TableSchema>[];
+    this.domainCells = [this.domains.rows, this.domains.handles].flatMap((table) => {
+      const rows = (table as unknown as Table<TableSchema>).of(0)!;
+      return Object.keys(table.schema).map((column) => rows[column] as unknown as Cell);
+    });
+  }
+
+  /** The domains' rows; the owner of all is 0, the row is the domain id. */
+  get domain(): Domains['rows'] {
+    return this.domains.rows;
+  }
+  exists(domid: DomId): boolean {
+    return this.domain.of(0)!.state.is(domid) !== 'none';
+  }
+  isAlive(domid: DomId): boolean {
+    return this.domain.of(0)!.state.is(domid) === 'alive';
+  }
+  hasVcpu(domid: DomId, vcpu: number): boolean {
+    return vcpu >= 0 && vcpu < this.domain.of(0)!.nr_vcpus.at(domid);
+  }
+  weight(domid: DomId): number {
+    return this.domain.of(0)!.weight.at(domid);
+  }
+  /** The domain that an argument means: DOMID_SELF is whoever asks. */
+  self(caller: DomId, domid: DomId): DomId {
+    return domid === DOMID_SELF ? caller : domid;
+  }
+  /** The frame of a domain's shared info page, 0 where it does not exist. */
+  sharedInfo(domid: DomId): Mfn {
+    return this.domain.of(0)!.shared_info_mfn.at(domid);
+  }
+  upcallPending(domid: DomId, vcpu: number, guest: GuestReader): boolean {
+    return mustNotBlock(this, domid, vcpu, guest);
+  }
+  /** What a guest writes into a grant entry for one of its pages: a PV guest knows machine frames, others their own. */
+  grantFrameNumber(domid: DomId, gfn: Gfn): number {
+    return this.domain.of(0)!.hvm.at(domid) === 1 ? gfn : this.p2m.mfn(domid, gfn);
+  }
+  /** The frame that a grant entry of `domid` names, or -1 where it is not the domain's to give. */
+  grantedFrame(domid: DomId, frame: number): Mfn {
+    if (this.domain.of(0)!.hvm.at(domid) === 1) return this.p2m.mfn(domid, frame);
+    return this.p2m.owns(domid, frame) ? frame : -1;
+  }
+  /** Whether a dying domain has given everything back and only one mapping by another domain keeps it. */
+  isLastReference(domid: DomId): boolean {
+    const row = this.domain.of(0)!;
+    return row.state.is(domid) === 'dead' && row.foreign_maps.at(domid) === 1;
+  }
+
+  digest(): number {
+    return this.tables.reduce((hash, table) => mix(hash, table.digest()), this.p2m.digest()) >>> 0;
+  }
+  snapshot(): XenSnapshot {
+    return { tables: this.tables.map((table) => table.snapshot()), p2m: this.p2m.snapshot() };
+  }
+  restore(snapshot: XenSnapshot): void {
+    this.tables.forEach((table, i) => {
+      table.restore(snapshot.tables[i]!);
+    });
+    this.p2m.restore(snapshot.p2m);
+  }
+  *diff(other: Xen): Generator<string> {
+    for (const [i, table] of this.tables.entries()) yield* table.diff(other.tables[i]!);
+    yield* this.p2m.diff(other.p2m);
+  }
+}
