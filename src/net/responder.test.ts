@@ -12,15 +12,15 @@ import { newResponder, type Responder, type ResponderConfig, respond } from './r
 
 const host = (n: number): Ip => 0x0a00_0000 + n;
 const [A, B, C, FIXED] = [0x0016_3e00_000a, 0x0016_3e00_000b, 0x0016_3e00_000c, 0x0016_3e00_00f0] as const;
-/** Three addresses: .2 and .4 for anybody, .3 for one. */
+/** Of five addresses .1 is our own and .5 the router: .2 and .4 are for anybody, .3 for one. */
 const config: ResponderConfig = {
   mac: 0xfeff_ffff_ffff,
   ip: host(1),
   dhcp: {
     netmask: 0xffff_ff00,
-    router: host(1),
+    router: host(5),
     dns: [host(1)],
-    pool: { first: host(1), last: host(4) },
+    pool: { first: host(1), last: host(5) },
     lease_s: 3600,
     statics: [{ mac: FIXED, ip: host(3) }],
   },
@@ -332,7 +332,7 @@ describe('dhcp', () => {
         chaddr: A,
         yiaddr: host(2),
         subnet_mask: 0xffff_ff00,
-        routers: [host(1)],
+        routers: [host(5)],
         dns: [host(1)],
         lease_s: 3600,
         server_id: host(1),
