@@ -2,20 +2,19 @@
 import { block } from './block.ts';
 import type { Inode } from './inode.ts';
 import { blockNumber, DIRECT_BLOCKS, get } from './layout.ts';
-import { fail, MAX_AHEAD, type Reading } from './reading.ts';
-import { blocksPerPage, type Superblock } from './superblock.ts';
+import { fail, type Reading } from './reading.ts';
+import type { Superblock } from './superblock.ts';
 
 /** The first `length` bytes, at most the file's size. Holes are zeros. EFBIG above 64 MiB, for a damaged or sparse file claims any size. */
 export function* content(fs: Superblock, inode: Inode, length: number): Reading<Uint8Array> {
   if (length > MAX_CONTENT) return yield* fail('EFBIG', `${length} bytes of inode ${inode.ino} at once`);
   const numbers = yield* blockNumbers(fs, inode, Math.ceil(length / fs.blockSize));
   const bytes = new Uint8Array(length);
-  const longest = MAX_AHEAD * blocksPerPage(fs);
   for (let index = 0, run = 1; index < numbers.length; index += run) {
     // Neighbours in the file that are neighbours on disk are fetched together.
     const first = numbers[index]!;
     run = 1;
-    while (run < longest && first !== HOLE && numbers[index + run] === first + run) run++;
+    while (first !== HOLE && numbers[index + run] === first + run) run++;
     for (let i = 0; i < run && first !== HOLE; i++) {
       const at = (index + i) * fs.blockSize;
       bytes.set((yield* block(fs, first + i, run - i)).subarray(0, length - at), at);

@@ -17,6 +17,7 @@ import {
   readFile,
   readlink,
   readSuperblock,
+  type SectorRange,
   type Superblock,
   stat,
   symlink,
@@ -27,7 +28,13 @@ const UUID = '01234567-89ab-cdef-0123-456789abcdef';
 const pattern = (length: number) => Uint8Array.from({ length }, (_, i) => (i ^ (i >> 8) ^ (i >> 16)) & 0xff);
 const small: FileTree = {
   etc: directory(
-    { hostname: file('lenny\n'), secret: file('x', { mode: 0o600, uid: 70_000, gid: 5 }), empty: file('') },
+    {
+      hostname: file('lenny\n'),
+      secret: file('x', { mode: 0o600, uid: 70_000, gid: 5 }),
+      empty: file(''),
+      up: symlink('/name'),
+      beside: symlink('hostname'),
+    },
     { mode: 0o750 },
   ),
   medium: file(pattern(100_000)), // through one table at 1 KiB
@@ -87,6 +94,8 @@ describe.each([1024, 2048, 4096] as const)('a file system with blocks of %d byte
     ['/name', 'lenny\n'],
     ['/absolute', 'lenny\n'],
     ['/slow', 'lenny\n'],
+    ['/etc/up', 'lenny\n'],
+    ['/etc/beside', 'lenny\n'],
     ['/dir/hostname', 'lenny\n'],
     ['/etc/empty', ''],
   ])('reads %s', (path, expected) => {
@@ -242,6 +251,11 @@ describe('damage ends with an error', () => {
     expect(error(bytes, operation)).toBe(errno);
   });
 
+  test('a block behind the file system is none, though the device goes on', () => {
+    const bytes = new Uint8Array(disk.length + 8192);
+    bytes.set(withInode('/medium', pointer(3, disk.length / 1024)));
+    expect(error(bytes, (fs) => readFile(fs, '/medium', 1e6))).toBe('EIO');
+  });
   test('an entry without an inode is passed over', () => {
     const names = done(withEntry(0, 4, 0), (fs) => readdir(fs, '/')).map(({ name }) => name);
     expect(names).not.toContain('lost+found');
@@ -317,6 +331,25 @@ describe('through a ring', () => {
     const { fetched } = asGuest(disk, (fs) => readFile(fs, '/large', 1e6));
     expect(fetched.length).toBeLessThan(20);
     expect(Math.max(...fetched.map(({ count }) => count))).toBe(88);
+  });
+  test('what is there is not fetched again: a request ends before it', () => {
+    const large = done(disk, (fs) => lookup(fs, '/large'));
+    const cache = new PageCache(disk.length / 512, new Journal());
+    const mounted = attempt(imagePages(bytesImage(disk)), () => readSuperblock(disk.length / 512));
+    if (!('done' in mounted)) throw new Error('not mounted');
+    const image = bytesImage(disk);
+    const fetch = (page: number) => {
+      const bytes = new Uint8Array(4096);
+      image.read(page * 8, bytes);
+      cache.put(page * 8, bytes);
+    };
+    const lacking = Math.floor(get(large.map, 0, [0, 4]) / 4) + 1;
+    for (let page = 0; page < Math.floor(disk.length / 4096); page++) if (page < lacking || page === lacking + 3) fetch(page);
+    // The table stands behind the data, so it is asked for first.
+    const { need } = attempt(cache, () => readFile(mounted.done, '/large', 100_000)) as { need: SectorRange };
+    expect(need.count).toBe(8);
+    fetch(need.sector / 8);
+    expect(attempt(cache, () => readFile(mounted.done, '/large', 100_000))).toEqual({ need: { sector: lacking * 8, count: 24 } });
   });
   test('the end of a device may lie within a page', () => {
     const bytes = make({ files: { last: file(pattern(2000)) } });

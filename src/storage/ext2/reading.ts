@@ -54,7 +54,7 @@ export function* fail(error: FsErrno, reason: string): Reading<never> {
 /** Twice what the longest file that is read at once (64 MiB) takes at blocks of 1 KiB; the rest is for directories on the way. */
 const MAX_PAGES_READ = 131_072;
 /** BLKIF_MAX_SEGMENTS_PER_REQUEST of public/io/blkif.h, a page each. */
-export const MAX_AHEAD = 11;
+const MAX_AHEAD = 11;
 
 /** The page wished for and those wished ahead, up to the first that is there. */
 function missing(source: PageSource, wish: { readonly page: number; readonly ahead: number }): SectorRange {

@@ -40,9 +40,10 @@ export interface Superblock {
 /**
  * Mounts, read-only, what is on a device of `sectors` sectors.
  *
- * EINVAL where Linux does not mount: no ext2, features in s_feature_incompat that the ext2 of Linux 2.6 does not have, figures
- * that contradict each other or the device (fs/ext2/super.c, `ext2_fill_super`). s_feature_compat and s_feature_ro_compat matter
- * only to those who write. A journal that waits to be replayed is such a feature: as ext2, Linux refuses it too.
+ * EINVAL where Linux does not mount: no ext2, unsupported features in s_feature_incompat, figures that contradict each other or
+ * the device (fs/ext2/super.c, `ext2_fill_super`; fs/ext4/super.c for the device). FILETYPE is the one feature supported; Linux's
+ * ext2 has META_BG besides, for devices far larger than ours. A journal that waits to be replayed is refused, as Linux's ext2
+ * does. s_feature_compat and s_feature_ro_compat matter only to those who write.
  */
 export function* readSuperblock(sectors: number): Reading<Superblock> {
   if (sectors * SECTOR_SIZE < SUPERBLOCK_AT + SUPERBLOCK_SIZE)
