@@ -7,6 +7,8 @@ export const operations = {
   'console.close': operation({ domid: int, dom: int }),
   /** xenconsoled has taken bytes from a domain's ring. */
   'console.note_output': operation({ domid: int, dom: int, text }),
+  /** xenconsoled has put so many bytes of what was typed into the domain's ring. */
+  'console.note_typed': operation({ domid: int, dom: int, count: int }),
   /** An input: somebody types at a domain's console. */
   'console.input': operation({ dom: int, text }),
 } as const;
@@ -16,4 +18,5 @@ export const facts = {
   'console.closed': { dom: int },
   'console.output': { dom: int, text },
   'console.input_queued': { dom: int, text },
+  'console.input_delivered': { dom: int, count: int },
 } as const;

@@ -26,7 +26,7 @@ export const operations = {
   'guest.spawn': operation({ domid: int, name: text, program: text, args: texts }),
   'guest.exit': operation({ domid: int, name: text }),
   /** Something that takes time or input and output; `guest.work_finished` tells its issuer the result. */
-  'guest.start_work': operation({ domid: int, kind: workKind, args: texts }, { work: int }),
+  'guest.start_work': operation({ domid: int, issuer: text, kind: workKind, args: texts }, { work: int }),
   'guest.finish_work': operation({ domid: int, work: int, errno: text, result: text }),
   'hvc.write': operation({ domid: int, text }),
   /** The hvc driver has read bytes from the console ring. */
@@ -52,8 +52,8 @@ export const facts = {
   'guest.access_ended': { domid: int, ref: int, gfn: int },
   'guest.process_started': { domid: int, name: text, program: text, args: texts },
   'guest.process_exited': { domid: int, name: text },
-  'guest.work_started': { domid: int, work: int, kind: workKind, args: texts },
-  'guest.work_finished': { domid: int, work: int, kind: workKind, errno: text, result: text },
+  'guest.work_started': { domid: int, work: int, issuer: text, kind: workKind, args: texts },
+  'guest.work_finished': { domid: int, work: int, issuer: text, kind: workKind, errno: text, result: text },
   'hvc.text_written': { domid: int, text },
   'hvc.input_received': { domid: int, text },
 } as const;

@@ -1,0 +1,165 @@
+// The hypervisor: every hypercall of the core's subsystems, their facts, and what these write into guest memory.
+import type { GuestReader } from '../../events/step.ts';
+import type { Ns } from '../../events/units.ts';
+import type {
+  DomainCommand,
+  DomainFact,
+  EvtchnCommand,
+  EvtchnFact,
+  GnttabCommand,
+  GnttabFact,
+  MemoryCommand,
+  Outcome,
+  P2mFact,
+  SchedCommand,
+  SchedFact,
+  TimerCommand,
+  TimerFact,
+  VcpuCommand,
+  VcpuFact,
+} from '../../events/vocabulary.ts';
+import type { Memory } from '../memory/memory.ts';
+import * as domain from './domain/index.ts';
+import * as evtchn from './evtchn/index.ts';
+import * as gnttab from './gnttab/index.ts';
+import * as p2m from './p2m/index.ts';
+import * as sched from './sched/index.ts';
+import * as timer from './timer/index.ts';
+import * as vcpu from './vcpu/index.ts';
+import type { Xen } from './xen.ts';
+
+export type CoreCommand =
+  | MemoryCommand
+  | SchedCommand
+  | VcpuCommand
+  | EvtchnCommand
+  | TimerCommand
+  | GnttabCommand
+  | DomainCommand;
+export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact | GnttabFact | DomainFact;
+
+export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
+  switch (command.type) {
+    case 'evtchn.alloc_unbound':
+    case 'evtchn.bind_interdomain':
+    case 'evtchn.bind_virq':
+    case 'evtchn.bind_ipi':
+    case 'evtchn.close':
+    case 'evtchn.send':
+    case 'evtchn.status':
+    case 'evtchn.unmask':
+      return evtchn.decide(xen, command, now, guest);
+    case 'sched.yield':
+    case 'sched.block':
+    case 'sched.schedule':
+    case 'sched.preempt':
+    case 'sched.charge':
+    case 'domctl.setvcpuaffinity':
+    case 'domctl.scheduler_op':
+      return sched.decide(xen, command, now, guest);
+    case 'vcpu.initialise':
+    case 'vcpu.up':
+    case 'vcpu.down':
+    case 'vcpu.is_up':
+    case 'vcpu.get_runstate_info':
+    case 'domctl.setvcpucontext':
+    case 'domctl.getvcpuinfo':
+      return vcpu.decide(xen, command, now);
+    case 'timer.set_timer_op':
+    case 'vcpu.set_singleshot_timer':
+    case 'vcpu.stop_singleshot_timer':
+    case 'vcpu.set_periodic_timer':
+    case 'vcpu.stop_periodic_timer':
+    case 'timer.expire':
+      return timer.decide(xen, command, now, guest);
+    case 'gnttab.setup_table':
+    case 'gnttab.query_size':
+    case 'gnttab.map_grant_ref':
+    case 'gnttab.unmap_grant_ref':
+    case 'gnttab.copy':
+    case 'gnttab.seed':
+      return gnttab.decide(xen, command, guest);
+    case 'memory.populate_physmap':
+    case 'memory.decrease_reservation':
+    case 'memory.current_reservation':
+    case 'memory.maximum_reservation':
+      return p2m.decide(xen, command);
+    default:
+      return domain.decide(xen, command, now, guest);
+  }
+}
+
+/** The only writer of the hypervisor's state. */
+export function evolve(xen: Xen, event: CoreFact, seq: number): void {
+  switch (event.type) {
+    case 'evtchn.unbound_allocated':
+    case 'evtchn.interdomain_bound':
+    case 'evtchn.virq_bound':
+    case 'evtchn.ipi_bound':
+    case 'evtchn.closed':
+    case 'evtchn.pending_raised':
+    case 'evtchn.unmasked':
+      evtchn.evolve(xen, event, seq);
+      return;
+    case 'vcpu.woken':
+    case 'vcpu.blocked':
+    case 'vcpu.preempted':
+    case 'vcpu.scheduled':
+    case 'vcpu.paused':
+    case 'vcpu.unpaused':
+    case 'vcpu.charged':
+    case 'sched.credits_reset':
+    case 'vcpu.affinity_set':
+    case 'domain.weight_set':
+      sched.evolve(xen, event, seq);
+      return;
+    case 'vcpu.initialised':
+    case 'vcpu.brought_up':
+    case 'vcpu.brought_down':
+      vcpu.evolve(xen, event, seq);
+      return;
+    case 'timer.set':
+    case 'timer.fired':
+    case 'timer.stopped':
+      timer.evolve(xen, event, seq);
+      return;
+    case 'gnttab.table_grown':
+    case 'gnttab.ref_mapped':
+    case 'gnttab.ref_unmapped':
+    case 'gnttab.copied':
+    case 'gnttab.entry_seeded':
+      gnttab.evolve(xen, event);
+      return;
+    case 'p2m.populated':
+    case 'p2m.removed':
+      p2m.evolve(xen, event);
+      return;
+    default:
+      domain.evolve(xen, event);
+  }
+}
+
+/** What a fact does to guest memory. Live and in re-enactment only; called before `evolve`. */
+export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
+  switch (event.type) {
+    case 'evtchn.closed':
+    case 'evtchn.pending_raised':
+    case 'evtchn.unmasked':
+      evtchn.writeGuest(xen, memory, event);
+      return;
+    case 'gnttab.ref_mapped':
+    case 'gnttab.ref_unmapped':
+    case 'gnttab.copied':
+    case 'gnttab.entry_seeded':
+      gnttab.writeGuest(xen, memory, event);
+      return;
+    case 'p2m.removed':
+      p2m.writeGuest(xen, memory, event);
+      return;
+    case 'domain.destroyed':
+      domain.writeGuest(xen, memory, event);
+      return;
+  }
+}
+
+export { Xen, type XenOptions, type XenSnapshot } from './xen.ts';

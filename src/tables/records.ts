@@ -1,0 +1,68 @@
+// Cold state: immutable records, one Immer root for each aggregate, behind the host's one journal.
+import { type Draft, produce } from 'immer';
+import type { Journal } from './journal.ts';
+import { mix } from './table.ts';
+
+/** Records by number (a domain id, a device's row). Each is small: Immer's cost grows with the width of what it copies. */
+export class Records<T extends object> {
+  readonly name: string;
+  private readonly journal: Journal;
+  private readonly roots = new Map<number, T>();
+  constructor(name: string, journal: Journal) {
+    this.name = name;
+    this.journal = journal;
+  }
+  get(key: number): T | undefined {
+    return this.roots.get(key);
+  }
+  set(key: number, value: T): void {
+    this.replace(key, value);
+  }
+  /** Changes a record that exists. */
+  update(key: number, recipe: (draft: Draft<T>) => void): void {
+    const old = this.roots.get(key);
+    if (old !== undefined) this.replace(key, produce(old, recipe));
+  }
+  delete(key: number): void {
+    if (this.roots.has(key)) this.replace(key, undefined);
+  }
+  /** Keys, ascending: never in the order of a Map, which an undo changes. */
+  keys(): number[] {
+    return [...this.roots.keys()].sort((a, b) => a - b);
+  }
+  *entries(): Generator<[number, T]> {
+    for (const key of this.keys()) yield [key, this.roots.get(key)!];
+  }
+  digest(): number {
+    let hash = 17;
+    for (const [key, value] of this.entries()) {
+      hash = mix(hash, key);
+      const text = JSON.stringify(value);
+      for (let i = 0; i < text.length; i++) hash = mix(hash, text.charCodeAt(i));
+    }
+    return hash >>> 0;
+  }
+  snapshot(): ReadonlyMap<number, T> {
+    return new Map(this.roots);
+  }
+  restore(snapshot: ReadonlyMap<number, T>): void {
+    this.roots.clear();
+    for (const [key, value] of snapshot) this.roots.set(key, value);
+  }
+  *diff(other: Records<T>): Generator<string> {
+    for (const key of new Set([...this.keys(), ...other.keys()])) {
+      const ours = JSON.stringify(this.get(key));
+      const theirs = JSON.stringify(other.get(key));
+      if (ours !== theirs) yield `${this.name}[${key}]: ${ours} -> ${theirs}`;
+    }
+  }
+  private replace(key: number, value: T | undefined): void {
+    const old = this.roots.get(key);
+    if (this.journal.depth > 0) this.journal.recordUndo(() => this.put(key, old));
+    this.put(key, value);
+  }
+  private put(key: number, value: T | undefined): void {
+    if (value === undefined) this.roots.delete(key);
+    else this.roots.set(key, value);
+  }
+}
