@@ -1,0 +1,149 @@
+// Applies facts to XenStore.
+import type { XenstoreFact } from '../../events/xenstore.ts';
+import { readPermissions } from './perms.ts';
+import { Connection, isSpecial, type XenStore } from './state.ts';
+import { Access, Transaction } from './transaction.ts';
+import { type Watch, watchKey } from './watches.ts';
+
+/** Applies a fact. Total; the only writer of this slice. */
+export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void {
+  const { undo, tree, counters } = store;
+  switch (event.type) {
+    case 'xenstore.connected':
+      undo.assign(counters, 'lastSocket', event.conn);
+      addConnection(store, event.conn, event.domid);
+      return;
+    case 'xenstore.disconnected':
+      undo.drop(store.connections, event.conn);
+      return;
+    case 'xenstore.connection_ignored':
+      undo.assign(store.connections.get(event.conn)!, 'ignored', true);
+      return;
+
+    case 'xenstore.transaction_started': {
+      const connection = store.connections.get(event.conn)!;
+      undo.assign(connection, 'lastTx', event.tx);
+      undo.put(connection.transactions, event.tx, new Transaction(event.conn, event.tx));
+      nextGeneration(store);
+      return;
+    }
+    case 'xenstore.node_accessed': {
+      const { accesses } = transactionOf(store, event);
+      const origin = tree.get(event.path);
+      const access = new Access(event.path, accesses.size, origin);
+      undo.put(accesses, event.path, access);
+      if (origin) tree.hold(origin, access);
+      return;
+    }
+    case 'xenstore.watch_queued':
+      transactionOf(store, event).queue(undo, event.path, event.exact);
+      return;
+    case 'xenstore.transaction_failed':
+      undo.assign(transactionOf(store, event), 'failed', true);
+      return;
+    case 'xenstore.transaction_committed':
+    case 'xenstore.transaction_aborted': {
+      for (const access of transactionOf(store, event).accesses.values()) if (access.origin) tree.release(access.origin, access);
+      undo.drop(store.connections.get(event.conn)!.transactions, event.tx);
+      return;
+    }
+
+    case 'xenstore.node_created': {
+      const { path, value } = event;
+      const content = { value, perms: readPermissions(event.perms, store.incarnationOf), generation: nextGeneration(store) };
+      if (event.tx !== 0) {
+        transactionOf(store, event).create(undo, path, content);
+        return;
+      }
+      undo.assign(counters, 'births', counters.births + 1);
+      tree.create(path, content, counters.births);
+      return;
+    }
+    case 'xenstore.node_written':
+      if (event.tx !== 0) transactionOf(store, event).write(undo, event.path, event.value, nextGeneration(store));
+      else tree.write(tree.get(event.path)!, event.value, nextGeneration(store));
+      return;
+    case 'xenstore.node_removed':
+      if (event.tx !== 0) transactionOf(store, event).remove(undo, event.path, nextGeneration(store));
+      else tree.remove(tree.get(event.path)!, nextGeneration(store));
+      return;
+    case 'xenstore.perms_set': {
+      const perms = readPermissions(event.perms, store.incarnationOf);
+      if (isSpecial(event.path)) undo.put(store.specialPerms, event.path, perms);
+      else if (event.tx !== 0) transactionOf(store, event).setPerms(undo, event.path, perms, nextGeneration(store));
+      else tree.setPerms(tree.get(event.path)!, perms, nextGeneration(store));
+      return;
+    }
+
+    case 'xenstore.watch_registered': {
+      const connection = store.connections.get(event.conn)!;
+      const { conn, path, token, depth } = event;
+      const node = store.resolve(path, connection);
+      const watch: Watch = { conn, connOrder: connection.order, order: arrive(store), path, node, token, depth };
+      undo.put(connection.watches, watchKey(node, token), watch);
+      store.watches.add(watch);
+      return;
+    }
+    case 'xenstore.watch_removed': {
+      const connection = store.connections.get(event.conn)!;
+      const key = watchKey(store.resolve(event.path, connection), event.token);
+      store.watches.remove(connection.watches.get(key)!);
+      undo.drop(connection.watches, key);
+      return;
+    }
+    case 'xenstore.watch_fired':
+      return; // It is on its way; the store forgets it.
+
+    case 'xenstore.domain_noticed': {
+      undo.assign(counters, 'incarnations', counters.incarnations + 1);
+      const { domid } = event;
+      const since = counters.incarnations;
+      undo.put(store.domains, domid, { domid, since, introduced: false, mfn: 0, port: 0, shutdown: false, target: -1 });
+      return;
+    }
+    case 'xenstore.domain_forgotten':
+      undo.drop(store.domains, event.domid);
+      return;
+    case 'xenstore.domain_introduced':
+    case 'xenstore.domain_reintroduced': {
+      const domain = store.domains.get(event.domid)!;
+      undo.assign(domain, 'mfn', event.mfn);
+      undo.assign(domain, 'port', event.port);
+      undo.assign(domain, 'introduced', true);
+      if (event.type === 'xenstore.domain_introduced') addConnection(store, event.domid, event.domid);
+      return;
+    }
+    case 'xenstore.domain_released':
+      undo.drop(store.connections, event.domid);
+      undo.drop(store.domains, event.domid);
+      return;
+    case 'xenstore.domain_shut_down':
+      undo.assign(store.domains.get(event.domid)!, 'shutdown', true);
+      return;
+    case 'xenstore.domain_resumed':
+      undo.assign(store.domains.get(event.domid)!, 'shutdown', false);
+      return;
+    case 'xenstore.target_set':
+      undo.assign(store.domains.get(event.domid)!, 'target', event.target);
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+const transactionOf = (store: XenStore, { conn, tx }: { conn: number; tx: number }): Transaction =>
+  store.connections.get(conn)!.transactions.get(tx)!;
+
+/** The number of this change: a node has that of its last. */
+function nextGeneration(store: XenStore): number {
+  store.undo.assign(store.counters, 'generation', store.counters.generation + 1);
+  return store.counters.generation;
+}
+
+function arrive(store: XenStore): number {
+  store.undo.assign(store.counters, 'arrivals', store.counters.arrivals + 1);
+  return store.counters.arrivals;
+}
+
+const addConnection = (store: XenStore, conn: number, domid: number): void =>
+  store.undo.put(store.connections, conn, new Connection(conn, domid, arrive(store)));

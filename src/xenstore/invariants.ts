@@ -1,0 +1,103 @@
+// What always holds for XenStore.
+
+import { nameOf, parentOf } from './path.ts';
+import { accessFor, READ } from './perms.ts';
+import type { XenStore } from './state.ts';
+import { watchKey } from './watches.ts';
+
+/** Yields a line for every violation, naming the objects at fault; silence means that it holds. */
+export type Invariant = (store: XenStore) => Generator<string>;
+
+export const invariants: Readonly<Record<string, Invariant>> = {
+  *'xenstore.parentListsItsChildren'({ tree }) {
+    for (const [path, node] of tree.nodes) {
+      if (node.path !== path) yield `${path} holds the node ${node.path}`;
+      if (path === '/') continue;
+      const parent = tree.get(parentOf(path));
+      if (parent !== node.parent) yield `${path} has another parent than ${parentOf(path)}`;
+      if (parent?.children?.get(nameOf(path)) !== node) yield `${path} is no child of its parent`;
+    }
+    for (const node of tree.root.walk())
+      if (tree.get(node.path) !== node) yield `${node.path} is listed by its parent and not there`;
+  },
+
+  *'xenstore.childListLengthIsCounted'({ tree }) {
+    for (const node of tree.nodes.values()) {
+      const length = node.names().reduce((sum, name) => sum + name.length + 1, 0);
+      if (length !== node.childBytes) yield `${node.path} has ${length} bytes of child names, counted ${node.childBytes}`;
+    }
+  },
+
+  *'xenstore.childrenAreInOrderOfBirth'({ tree }) {
+    for (const node of tree.nodes.values()) {
+      let last = -1;
+      for (const child of node.childNodes()) {
+        if (child.birth <= last) yield `${child.path} is listed after a younger one`;
+        last = child.birth;
+      }
+    }
+  },
+
+  *'xenstore.ownersAreCounted'({ tree }) {
+    const counts = new Map<number, number>();
+    for (const node of tree.nodes.values()) counts.set(node.perms[0]!.domid, (counts.get(node.perms[0]!.domid) ?? 0) + 1);
+    for (const [domid, count] of counts)
+      if (tree.countOf(domid) !== count) yield `d${domid} owns ${count} nodes, counted ${tree.countOf(domid)}`;
+  },
+
+  *'xenstore.ownerIsKnown'({ tree, domains }) {
+    for (const node of tree.nodes.values())
+      if (!domains.has(node.perms[0]!.domid)) yield `${node.path} belongs to d${node.perms[0]!.domid}`;
+  },
+
+  *'xenstore.watchIndexAgreesWithWatches'({ watches, connections }) {
+    let indexed = 0;
+    for (const watch of watches) {
+      indexed++;
+      const known = connections.get(watch.conn)?.watches.get(watchKey(watch.node, watch.token));
+      if (known !== watch) yield `the index has ${watch.node} ${watch.token} of connection ${watch.conn}, which it has not`;
+    }
+    let registered = 0;
+    for (const connection of connections.values()) registered += connection.watches.size;
+    if (indexed !== registered) yield `${registered} watches, ${indexed} in the index`;
+  },
+
+  *'xenstore.introducedHasItsRing'({ domains, connections }) {
+    for (const { domid, introduced } of domains.values())
+      if (introduced !== connections.has(domid))
+        yield `d${domid} is ${introduced ? '' : 'not '}introduced, against its connection`;
+    for (const { conn, domid } of connections.values())
+      if (!domains.get(domid)?.introduced) yield `connection ${conn} is of d${domid}, which is not introduced`;
+  },
+
+  *'xenstore.quotaNeverExceeded'({ connections, profile }) {
+    const { watches, transactions, transaction_nodes } = profile.quota;
+    for (const connection of connections.values()) {
+      if (connection.domid === 0) continue;
+      if (connection.watches.size > watches) yield `connection ${connection.conn} has ${connection.watches.size} watches`;
+      if (connection.transactions.size > transactions)
+        yield `connection ${connection.conn} has ${connection.transactions.size} transactions`;
+      for (const { id, accesses } of connection.transactions.values())
+        if (accesses.size > transaction_nodes)
+          yield `transaction ${id} of connection ${connection.conn} has seen ${accesses.size} nodes`;
+    }
+  },
+
+  *'xenstore.transactionsHoldWhatTheyRelyOn'({ tree, connections }) {
+    for (const { conn, transactions } of connections.values())
+      for (const { id, accesses } of transactions.values())
+        for (const access of accesses.values()) {
+          if (access.origin && !access.origin.holders?.has(access))
+            yield `${access.path} is not held by transaction ${id} of ${conn}`;
+          const now = tree.get(access.path);
+          if (now && now === access.origin && now.generation === access.expected && access.frozen)
+            yield `${access.path} is unchanged, and transaction ${id} of ${conn} has kept an old child list`;
+        }
+  },
+
+  *'xenstore.dom0SeesEverything'(store) {
+    const who = store.subjectOf(store.connections.get(0)!);
+    for (const node of store.tree.nodes.values())
+      if (!(accessFor(who, node.perms, store.incarnationOf) & READ)) yield `${node.path} is hidden from dom0`;
+  },
+};

@@ -1,0 +1,145 @@
+// Changes of nodes, as facts: inside a transaction they are queued, outside their watches fire at once.
+import type { Errno } from '../../events/errno.ts';
+import type { XenstoreFact } from '../../events/xenstore.ts';
+import { type Audience, fire } from './fire.ts';
+import { childOf, nameOf, parentOf } from './path.ts';
+import type { Permissions } from './perms.ts';
+import type { Connection, XenStore } from './state.ts';
+import type { NodeView, StoreNode } from './tree.ts';
+import type { View } from './view.ts';
+
+/** Writes an existing node. ENOSPC: it would be too big. */
+export function write(view: View, path: string, node: NodeView, value: string): Errno | undefined {
+  if (view.isTooBig(node.perms, value.length + node.childBytes)) {
+    view.spoil();
+    return 'ENOSPC';
+  }
+  view.facts.push({ type: 'xenstore.node_written', conn: view.connection.conn, tx: view.tx, path, value });
+  changed(view, path, [node.perms, parentPerms(view, path)]);
+  return undefined;
+}
+
+/** Creates a node and the parents that it lacks, with the permissions of the nearest that exists: create_node(). */
+export function create(view: View, path: string, value: string): Errno | undefined {
+  const { path: existing, found } = view.ancestor(path);
+  if ('errno' in found) return found.errno;
+  const { node: parent } = found;
+
+  const { connection, store } = view;
+  const perms = [...parent.perms];
+  if (!view.privileged) perms[0] = { ...perms[0]!, domid: connection.domid };
+  const paths = [path];
+  while (parentOf(paths[0]!) !== existing) paths.unshift(parentOf(paths[0]!));
+
+  const errno = checkQuota(view, paths, perms, value.length, parent);
+  if (errno) return errno;
+  const texts = store.permsOf(perms);
+  for (const at of paths)
+    view.facts.push({
+      type: 'xenstore.node_created',
+      conn: connection.conn,
+      tx: view.tx,
+      path: at,
+      value: at === path ? value : '',
+      perms: texts,
+    });
+  changed(view, path, [perms, paths.length > 1 ? perms : parent.perms]);
+  return undefined;
+}
+
+/** Removes a node and all below it: rm_node(). */
+export function remove(view: View, path: string): Errno | undefined {
+  if (!view.transaction) {
+    view.facts.push(...removal(view.store, view.store.node(path)!, view.connection.conn));
+    return undefined;
+  }
+  view.read(parentOf(path));
+  const below = subtree(view, path);
+  if (!below) return 'EIO';
+  const where = { conn: view.connection.conn, tx: view.tx };
+  for (const at of below) {
+    view.facts.push({ type: 'xenstore.node_removed', ...where, path: at });
+    view.facts.push({ type: 'xenstore.watch_queued', ...where, path: at, exact: at !== path });
+  }
+  return undefined;
+}
+
+/** Sets permissions, which are in the fact as `texts`. */
+export function setPerms(
+  view: View,
+  path: string,
+  node: NodeView,
+  perms: Permissions,
+  texts: readonly string[],
+): Errno | undefined {
+  if (view.isTooBig(perms, node.value.length + node.childBytes)) {
+    view.spoil();
+    return 'ENOSPC';
+  }
+  view.facts.push({ type: 'xenstore.perms_set', conn: view.connection.conn, tx: view.tx, path, perms: texts });
+  changed(view, path, [node.perms, perms, parentPerms(view, path)]);
+  return undefined;
+}
+
+/** The removal of a node of the store and of all below it, children first; each is known of by watches on it, the last one also above. */
+export function* removal(store: XenStore, root: StoreNode, conn: number, without?: Connection): Generator<XenstoreFact> {
+  function* leave(node: StoreNode): Generator<XenstoreFact> {
+    for (const child of node.childNodes()) yield* leave(child);
+    yield { type: 'xenstore.node_removed', conn, tx: 0, path: node.path };
+    yield* fire(store, node.path, node !== root, [node.perms, node.parent?.perms], without);
+  }
+  yield* leave(root);
+}
+
+/** Of a node outside of any transaction; its own, in one, do not matter before it commits. */
+const parentPerms = (view: View, path: string): Permissions | undefined => view.store.node(parentOf(path))?.perms;
+
+function changed(view: View, path: string, audience: Audience): void {
+  if (view.transaction)
+    view.facts.push({ type: 'xenstore.watch_queued', conn: view.connection.conn, tx: view.tx, path, exact: false });
+  else view.facts.push(...fire(view.store, path, false, audience));
+}
+
+/**
+ * Whether a domain may have these new nodes. Xen writes them from the last to the first, so that is how they are counted;
+ * a transaction's own nodes are counted when it commits.
+ */
+function checkQuota(
+  view: View,
+  paths: readonly string[],
+  perms: Permissions,
+  bytes: number,
+  parent: NodeView,
+): Errno | undefined {
+  if (view.privileged) return undefined;
+  const had = view.store.tree.countOf(view.connection.domid);
+  let below = '';
+  for (let i = paths.length - 1; i >= 0; i--) {
+    const written = paths.length - 1 - i;
+    if (had + (view.transaction ? 0 : written) >= view.store.profile.quota.nodes) {
+      if (written > 0) view.spoil();
+      return 'ENOSPC';
+    }
+    if (view.isTooBig(perms, below === '' ? bytes : below.length + 1)) {
+      view.spoil();
+      return 'ENOSPC';
+    }
+    below = nameOf(paths[i]!);
+  }
+  if (!view.isTooBig(parent.perms, parent.value.length + parent.childBytes + below.length + 1)) return undefined;
+  view.spoil();
+  return 'ENOSPC';
+}
+
+/** All paths from `root` down as the transaction sees them, children first. Undefined where it may not see so many. */
+function subtree(view: View, root: string): string[] | undefined {
+  const paths: string[] = [];
+  const visit = (path: string): boolean => {
+    const found = view.read(path);
+    if ('errno' in found) return false;
+    for (const name of found.node.names()) if (!visit(childOf(path, name))) return false;
+    paths.push(path);
+    return true;
+  };
+  return visit(root) ? paths : undefined;
+}
