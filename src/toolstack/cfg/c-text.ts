@@ -48,7 +48,7 @@ export function tokens(text: string, delimiters: string): string[] {
 }
 
 /** Without the spaces in front: how xl reads the items of a comma-separated specification. */
-export const skipSpaces = (text: string): string => text.slice(text.length - text.replace(/^ +/, '').length);
+export const skipSpaces = (text: string): string => text.replace(/^ +/, '');
 
 /** Without isspace(3) characters at both ends. */
 export const trim = (text: string): string => text.replace(/^[ \t-\r]+/, '').replace(/[ \t-\r]+$/, '');

@@ -2,9 +2,9 @@
 import { quote } from './lex.ts';
 import type { Reading } from './reading.ts';
 import { leadingStrings } from './settings.ts';
-import type { BuildInfo } from './types.ts';
+import type { BuildInfo, CreateInfo } from './types.ts';
 
-export function readDeviceModel(reading: Reading, type: 'invalid' | 'hvm' | 'pv' | 'pvh' | undefined, b_info: BuildInfo): void {
+export function readDeviceModel(reading: Reading, type: CreateInfo['type'], b_info: BuildInfo): void {
   const old = reading.text('device_model');
   if (old !== undefined) {
     const stub = type === 'hvm' && old.includes('stubdom-dm') ? ', or device_model_stubdomain_override for a stub domain' : '';

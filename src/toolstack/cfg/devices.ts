@@ -22,7 +22,7 @@ import { parseUuid } from './uuid.ts';
 const ABORTED = -6;
 const FAULTED = -11;
 
-/** `p9 = ["tag=share,security_model=none,path=/srv,backend=..."]`. What one entry leaves out it has from the one before. */
+/** `p9 = ["tag=share,security_model=none,path=/srv,backend=..."]`. What one entry leaves out it has from the one before; none has a devid. */
 export function readP9s(reading: Reading): DeviceP9[] {
   const held: { tag?: string; path?: string; security_model?: string; backend?: string } = {};
   return reading.strings('p9').map((spec) => {

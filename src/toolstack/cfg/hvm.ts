@@ -138,11 +138,11 @@ export const readSdl = (reading: Reading): SdlInfo => ({
 
 /**
  * `rdm = "strategy=host"`. xlu_rdm_parse takes a policy that it knows for a mistake (tools/libs/util/libxlu_pci.c), so that
- * nothing else has an effect.
+ * nothing else has an effect. What the policy then is, xl leaves to chance; here it stays undefined.
  */
 export function readRdm(reading: Reading, hvm: HvmInfo): void {
   const rdm = reading.text('rdm');
-  if (rdm === 'strategy=host') hvm.rdm = { strategy: 'host', policy: 'strict' };
+  if (rdm === 'strategy=host') hvm.rdm = { strategy: 'host' };
   else if (rdm !== undefined) reading.warn('rdm', `rdm ${quote(rdm)} has no effect: only "strategy=host" has`);
 }
 

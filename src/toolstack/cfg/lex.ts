@@ -58,7 +58,7 @@ export function* lex(text: string): Generator<Piece> {
     if (run === '') at++;
     yield { error: { line, message, hides: line } };
   }
-  yield { token: { kind: 'EOF', text: '', line } };
+  yield { token: { kind: 'EOF', text: '', line: text.endsWith('\n') ? line - 1 : line } };
 }
 
 /** A piece of a file in a message: no control characters, and not the whole file. */

@@ -3,12 +3,12 @@ import { strtoul, tokens, uint32 } from './c-text.ts';
 import { quote } from './lex.ts';
 import type { Reading } from './reading.ts';
 import { leadingStrings } from './settings.ts';
-import { altp2mModes, type BuildInfo, named, timerModes, tscModes } from './types.ts';
+import { altp2mModes, type BuildInfo, type CreateInfo, named, timerModes, tscModes } from './types.ts';
 
 /** Where `firmware="pvgrub64"` is looked for: XENFIRMWAREDIR of Xen's default build. */
 const FIRMWARE_DIR = '/usr/lib/xen/boot';
 
-export function readPlatform(reading: Reading, type: 'invalid' | 'hvm' | 'pv' | 'pvh' | undefined, b_info: BuildInfo): void {
+export function readPlatform(reading: Reading, type: CreateInfo['type'], b_info: BuildInfo): void {
   b_info.shadow_memkb = reading.kb('shadow_memory');
   b_info.disable_migrate = reading.flag('nomigrate');
   b_info.tsc_mode = readMode(reading, 'tsc_mode', tscModes, 0);

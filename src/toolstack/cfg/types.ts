@@ -1,21 +1,5 @@
 // libxl's configuration structures (tools/libs/light/libxl_types.idl, Xen 4.17), fields in the order in which libxl writes them.
-import {
-  arm,
-  array,
-  bitmap,
-  defbool,
-  devid,
-  flag,
-  integer,
-  memKb,
-  number,
-  oneOf,
-  type Struct,
-  struct,
-  text,
-  texts,
-  uint64,
-} from './field.ts';
+import { arm, array, bitmap, defbool, devid, flag, integer, memKb, number, oneOf, struct, text, texts, uint64 } from './field.ts';
 
 /**
  * The names of an enumeration and how libxl finds one: in any case of letters (libxl__enum_from_string).
@@ -465,4 +449,3 @@ export type ActionOnShutdown = (typeof actions)[number];
 /** A domain's whole configuration; what is undefined is left to libxl. The parts of it that are always there are there. */
 export type DomainConfig = Of<typeof domainConfigFields> & { c_info: CreateInfo; b_info: BuildInfo };
 export type NicText = { [K in keyof DeviceNic]-?: string extends NonNullable<DeviceNic[K]> ? K : never }[keyof DeviceNic];
-export type { Struct };
