@@ -62,7 +62,6 @@ export const diskSpecifications = ['unknown', 'xen', 'virtio'] as const;
 export const nicTypes = ['unknown', 'vif_ioemu', 'vif'] as const;
 export const vkbBackends = ['unknown', 'qemu', 'linux'] as const;
 export const usbctrlTypes = ['auto', 'pv', 'devicemodel', 'qusb'] as const;
-export const usbdevTypes = ['hostdev'] as const;
 export const vsndStreamTypes = ['p', 'c'] as const;
 export const vsndFormats = [
   ...(['s8', 'u8', 's16_le', 's16_be', 'u16_le', 'u16_be', 's24_le', 's24_be', 'u24_le', 'u24_be'] as const),
