@@ -67,7 +67,8 @@ export const operations = {
   'xenstore.transaction_start': operation(request, { tx: int }),
   'xenstore.transaction_end': operation({ ...request, commit: bool }),
   'xenstore.introduce': operation({ ...request, domid: int, mfn: int, port: int }),
-  'xenstore.release': operation({ ...request, domid: int }),
+  /** `deferred`: the domain's end, and all its events, come after the reply. */
+  'xenstore.release': operation({ ...request, domid: int }, { deferred: bool }),
   'xenstore.is_domain_introduced': operation({ ...request, domid: int }, { introduced: bool }),
   'xenstore.get_domain_path': operation({ ...request, domid: int }, { path: text }),
   'xenstore.resume': operation({ ...request, domid: int }),

@@ -5,12 +5,12 @@ import type { RequestType, XenstoreCommand, XenstoreFact } from '../../events/xe
 import { commit } from './commit.ts';
 import { control } from './control.ts';
 import { connectionEnds, type Domains, domainGoes, introduce } from './domains.ts';
-import { fireSpecial, PAYLOAD_MAX } from './fire.ts';
+import { fire, fireSpecial, PAYLOAD_MAX } from './fire.ts';
 import { create, remove, setPerms, write } from './nodes.ts';
 import { homeOf, parentOf } from './path.ts';
 import { DOMID_ANY, GONE, OWNER, type Permission, parsePermission, READ, showPermission, WRITE } from './perms.ts';
 import { requestTypeOf } from './request.ts';
-import { isSpecial, type XenStore } from './state.ts';
+import { type Connection, isSpecial, type XenStore } from './state.ts';
 import { View } from './view.ts';
 import { watchKey } from './watches.ts';
 
@@ -141,7 +141,8 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
       return introduce(store, command, domains);
     case 'xenstore.release': {
       const errno = introducedGuest(store, command.domid);
-      return errno ? refuse(errno) : accept({}, ...domainGoes(store, command.domid));
+      if (errno) return refuse(errno);
+      return accept({ deferred: isNextAfter(store, connection, command.domid) }, ...domainGoes(store, command.domid));
     }
     case 'xenstore.resume': {
       const { domid } = command;
@@ -229,7 +230,7 @@ function changePerms(view: View, command: Of<'set_perms'>, domains: Domains): Ou
     if ((view.rights(old) & (WRITE | OWNER)) !== (WRITE | OWNER)) return view.refuse('EACCES');
     const { path, conn } = command;
     view.facts.push({ type: 'xenstore.perms_set', conn, tx: 0, path, perms: texts });
-    if (store.profile.specialsAreNodes) view.facts.push(...fireSpecial(store, path, perms));
+    if (store.profile.specialsAreNodes) view.facts.push(...fire(store, path, true, [old, perms]));
     return view.accept();
   }
 
@@ -253,6 +254,17 @@ function watch(view: View, path: string, token: string, depth: number): Outcome 
   return isSent
     ? accept<XenstoreFact>({}, registered, { type: 'xenstore.watch_fired', conn, path, token })
     : accept({}, registered);
+}
+
+/**
+ * Whether a domain's ring is the next connection that xenstored will look at. It holds on to that one while it serves this request,
+ * so that the domain's end, with all its events, comes after the reply.
+ */
+function isNextAfter(store: XenStore, connection: Connection, domid: number): boolean {
+  const order = store.connections.get(domid)!.order;
+  if (order < connection.order) return false;
+  for (const other of store.connections.values()) if (other.order > connection.order && other.order < order) return false;
+  return true;
 }
 
 /** A domain id that RELEASE and RESUME take: not dom0's. */

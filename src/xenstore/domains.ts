@@ -1,7 +1,7 @@
 // Domains that come and go: tools/xenstore/xenstored_domain.c.
 import { accept, type OutcomeOf, refuse } from '../../events/step.ts';
 import type { XenstoreCommand, XenstoreFact } from '../../events/xenstore.ts';
-import { fireSpecial } from './fire.ts';
+import { fire, fireSpecial } from './fire.ts';
 import { removal } from './nodes.ts';
 import type { Permissions } from './perms.ts';
 import { type Connection, specials, type XenStore } from './state.ts';
@@ -55,7 +55,7 @@ export function* domainGoes(store: XenStore, domid: number): Generator<XenstoreF
     return;
   }
   yield { type: 'xenstore.domain_released', domid };
-  yield* fireSpecial(store, '@releaseDomain', withoutDomain(store.specialPerms.get('@releaseDomain')!, domid), connection);
+  yield* fire(store, '@releaseDomain', true, [withoutDomain(store.specialPerms.get('@releaseDomain')!, domid)], connection);
 }
 
 /** A connection's watches and transactions end. */

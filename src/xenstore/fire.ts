@@ -2,7 +2,7 @@
 import type { XenstoreFact } from '../../events/xenstore.ts';
 import { accessFor, type Permissions, READ } from './perms.ts';
 import type { Connection, Special, XenStore } from './state.ts';
-import { seenBy } from './watches.ts';
+import { seenBy, watchKey } from './watches.ts';
 
 /** The longest payload of a message (public/io/xs_wire.h, XENSTORE_PAYLOAD_MAX); a longer event is not sent. */
 export const PAYLOAD_MAX = 4096;
@@ -21,25 +21,27 @@ export function* fire(
   let conn = -1;
   let domid = 0;
   let permitted = false;
+  const sent = new Set<string>();
   for (const watch of store.watches.matching(path, exact)) {
     if (watch.conn === without?.conn) continue;
     if (watch.conn !== conn) {
       conn = watch.conn;
+      sent.clear();
       const connection = store.connections.get(conn)!;
       domid = connection.domid;
       const who = store.subjectOf(connection);
       permitted = audience.some((perms) => perms && accessFor(who, perms, store.incarnationOf) & READ);
     }
     const seen = seenBy(watch, path, domid);
-    if (permitted && seen.length + watch.token.length + 2 <= PAYLOAD_MAX)
-      yield { type: 'xenstore.watch_fired', conn, path: seen, token: watch.token };
+    if (!permitted || seen.length + watch.token.length + 2 > PAYLOAD_MAX) continue;
+    // An event that waits to be sent to a client is not queued for it a second time (send_event).
+    const event = watchKey(seen, watch.token);
+    if (sent.has(event)) continue;
+    sent.add(event);
+    yield { type: 'xenstore.watch_fired', conn, path: seen, token: watch.token };
   }
 }
 
 /** A domain was introduced, or one has gone. */
-export const fireSpecial = (
-  store: XenStore,
-  special: Special,
-  perms?: Permissions,
-  without?: Connection,
-): Generator<XenstoreFact> => fire(store, special, true, [perms ?? store.specialPerms.get(special)], without);
+export const fireSpecial = (store: XenStore, special: Special): Generator<XenstoreFact> =>
+  fire(store, special, true, [store.specialPerms.get(special)]);

@@ -47,21 +47,27 @@ export function create(view: View, path: string, value: string): Errno | undefin
   return undefined;
 }
 
-/** Removes a node and all below it: rm_node(). */
+/** Removes a node and all below it, children first: rm_node(). */
 export function remove(view: View, path: string): Errno | undefined {
   if (!view.transaction) {
     view.facts.push(...removal(view.store, view.store.node(path)!, view.connection.conn));
     return undefined;
   }
-  view.read(parentOf(path));
-  const below = subtree(view, path);
-  if (!below) return 'EIO';
+  const parent = view.read(parentOf(path));
+  if ('errno' in parent) return parent.errno === 'ENOENT' ? 'EINVAL' : parent.errno;
   const where = { conn: view.connection.conn, tx: view.tx };
-  for (const at of below) {
+  const gone = new Set<string>();
+  const leave = (at: string): boolean => {
+    const found = view.read(at);
+    if ('errno' in found || gone.has(at)) return false;
+    for (const name of found.node.names()) if (!leave(childOf(at, name))) return false;
+    gone.add(at);
     view.facts.push({ type: 'xenstore.node_removed', ...where, path: at });
     view.facts.push({ type: 'xenstore.watch_queued', ...where, path: at, exact: at !== path });
-  }
-  return undefined;
+    return true;
+  };
+  // Lists and nodes of a transaction do not agree where others changed them between two looks. It can not commit any more.
+  return leave(path) && parent.node.lists(nameOf(path)) ? undefined : 'EIO';
 }
 
 /** Sets permissions, which are in the fact as `texts`. */
@@ -129,17 +135,4 @@ function checkQuota(
   if (!view.isTooBig(parent.perms, parent.value.length + parent.childBytes + below.length + 1)) return undefined;
   view.spoil();
   return 'ENOSPC';
-}
-
-/** All paths from `root` down as the transaction sees them, children first. Undefined where it may not see so many. */
-function subtree(view: View, root: string): string[] | undefined {
-  const paths: string[] = [];
-  const visit = (path: string): boolean => {
-    const found = view.read(path);
-    if ('errno' in found) return false;
-    for (const name of found.node.names()) if (!visit(childOf(path, name))) return false;
-    paths.push(path);
-    return true;
-  };
-  return visit(root) ? paths : undefined;
 }

@@ -65,6 +65,15 @@ export class Access implements NodeView {
     return [...this.base().filter((name) => !this.removed.has(name)), ...added];
   }
 
+  lists(name: string): boolean {
+    return this.added.has(name) || this.inherits(name);
+  }
+  /** Whether the name is in the list since before the transaction. */
+  inherits(name: string): boolean {
+    if (this.removed.has(name)) return false;
+    return this.frozen ? this.frozen.includes(name) : this.origin?.lists(name) === true;
+  }
+
   hash(): number {
     let hash = hashText(mix(mix(17, this.expected), this.generation), this.path);
     hash = hashPermissions(hashText(hash, this.value), this.perms);
@@ -117,8 +126,10 @@ export class Transaction {
     this.count(undo, access.perms[0]!.domid, -1);
     const parent = this.accesses.get(parentOf(path))!;
     const name = nameOf(path);
-    if (parent.added.has(name)) undo.drop(parent.added, name);
-    else undo.include(parent.removed, name);
+    // The parent may have been looked at before somebody else created the child; such a transaction can only fail.
+    if (!parent.lists(name)) return;
+    if (parent.inherits(name)) undo.include(parent.removed, name);
+    else undo.drop(parent.added, name);
     undo.assign(parent, 'childBytes', parent.childBytes - name.length - 1);
     this.change(undo, parent, generation);
   }

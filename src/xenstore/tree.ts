@@ -16,6 +16,8 @@ export interface NodeView {
   readonly childBytes: number;
   /** Names of the children, oldest first. */
   names(): readonly string[];
+  /** Whether a child of this name is listed. */
+  lists(name: string): boolean;
 }
 
 export class StoreNode implements NodeView {
@@ -62,6 +64,10 @@ export class StoreNode implements NodeView {
 
   names(): readonly string[] {
     return Array.from(this.childNodes(), (child) => child.name);
+  }
+
+  lists(name: string): boolean {
+    return this.children?.has(name) === true;
   }
 
   /** Depth first, parents before their children. */

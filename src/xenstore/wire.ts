@@ -44,14 +44,18 @@ export const encodeWatchEvent = ({ path, token }: { path: string; token: string 
   payload: `${path}\0${token}\0`,
 });
 
-/** All that a step sends, in order: first the events that it caused, then the reply; only the first event of a watch follows its reply. */
+/**
+ * All that a step sends, in order: the events that it caused, then the reply. Only what WATCH causes follows the reply, and what
+ * RELEASE does when its answer says so.
+ */
 export function encodeStep(command: XenstoreCommand, outcome: OutcomeOf<XenstoreFact>): Outgoing[] {
   const events: Outgoing[] = [];
   for (const event of outcome.events ?? [])
     if (event.type === 'xenstore.watch_fired') events.push({ conn: event.conn, reply: false, ...encodeWatchEvent(event) });
   if (!('conn' in command) || requestTypeOf(command) === undefined) return events;
   const reply = { conn: command.conn, reply: true, ...encodeReply(command, outcome) };
-  return command.type === 'xenstore.watch' || command.type === 'xenstore.watch_depth' ? [reply, ...events] : [...events, reply];
+  const deferred = 'value' in outcome && (outcome.value as { deferred?: boolean } | undefined)?.deferred === true;
+  return deferred || requestTypeOf(command) === 'WATCH' ? [reply, ...events] : [...events, reply];
 }
 
 const WATCH_EVENT = requestTypes.indexOf('WATCH_EVENT');
