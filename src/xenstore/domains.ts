@@ -32,10 +32,14 @@ export function introduce(store: XenStore, { domid, mfn, port }: Introduce, doma
 export function* domainGoes(store: XenStore, domid: number): Generator<XenstoreFact> {
   const domain = store.domains.get(domid);
   if (!domain || domid === 0) return;
-  const connection = store.connections.get(domid);
-  if (connection) yield* connectionEnds(connection);
+  for (const connection of store.connectionsInOrder()) {
+    if (connection.domid !== domid) continue;
+    yield* connectionEnds(connection);
+    // The ring goes with the domain, at the end.
+    if (connection.conn !== domid) yield { type: 'xenstore.disconnected', conn: connection.conn };
+  }
 
-  for (const node of ownTrees(store, domid)) yield* removal(store, node, 0, connection);
+  for (const node of ownTrees(store, domid)) yield* removal(store, node, 0, domid);
   if (store.tree.root.perms[0]!.domid === domid)
     yield {
       type: 'xenstore.perms_set',
@@ -55,7 +59,7 @@ export function* domainGoes(store: XenStore, domid: number): Generator<XenstoreF
     return;
   }
   yield { type: 'xenstore.domain_released', domid };
-  yield* fire(store, '@releaseDomain', true, [withoutDomain(store.specialPerms.get('@releaseDomain')!, domid)], connection);
+  yield* fire(store, '@releaseDomain', true, [withoutDomain(store.specialPerms.get('@releaseDomain')!, domid)], domid);
 }
 
 /** A connection's watches and transactions end. */

@@ -1,7 +1,7 @@
 // Which watches an event reaches: fire_watches() and watch_permitted() in tools/xenstore/xenstored_watch.c.
 import type { XenstoreFact } from '../../events/xenstore.ts';
 import { accessFor, type Permissions, READ } from './perms.ts';
-import type { Connection, Special, XenStore } from './state.ts';
+import type { Special, XenStore } from './state.ts';
 import { seenBy, watchKey } from './watches.ts';
 
 /** The longest payload of a message (public/io/xs_wire.h, XENSTORE_PAYLOAD_MAX); a longer event is not sent. */
@@ -10,27 +10,26 @@ export const PAYLOAD_MAX = 4096;
 /** The permissions that decide who hears of a change; any of them that lets a connection read is enough. */
 export type Audience = readonly (Permissions | undefined)[];
 
-/** The events of a change at `path`, in order. `exact`: only for watches placed there. `without` is a connection that is going. */
+/** The events of a change at `path`, in order. `exact`: only for watches placed there. `without` is a domain that is going. */
 export function* fire(
   store: XenStore,
   path: string,
   exact: boolean,
   audience: Audience,
-  without?: Connection,
+  without?: number,
 ): Generator<XenstoreFact> {
   let conn = -1;
   let domid = 0;
   let permitted = false;
   const sent = new Set<string>();
   for (const watch of store.watches.matching(path, exact)) {
-    if (watch.conn === without?.conn) continue;
     if (watch.conn !== conn) {
       conn = watch.conn;
       sent.clear();
       const connection = store.connections.get(conn)!;
       domid = connection.domid;
       const who = store.subjectOf(connection);
-      permitted = audience.some((perms) => perms && accessFor(who, perms, store.incarnationOf) & READ);
+      permitted = domid !== without && audience.some((perms) => perms && accessFor(who, perms, store.incarnationOf) & READ);
     }
     const seen = seenBy(watch, path, domid);
     if (!permitted || seen.length + watch.token.length + 2 > PAYLOAD_MAX) continue;

@@ -4,7 +4,7 @@ import type { XenstoreFact } from '../../events/xenstore.ts';
 import { type Audience, fire } from './fire.ts';
 import { childOf, nameOf, parentOf } from './path.ts';
 import type { Permissions } from './perms.ts';
-import type { Connection, XenStore } from './state.ts';
+import type { XenStore } from './state.ts';
 import type { NodeView, StoreNode } from './tree.ts';
 import type { View } from './view.ts';
 
@@ -88,7 +88,7 @@ export function setPerms(
 }
 
 /** The removal of a node of the store and of all below it, children first; each is known of by watches on it, the last one also above. */
-export function* removal(store: XenStore, root: StoreNode, conn: number, without?: Connection): Generator<XenstoreFact> {
+export function* removal(store: XenStore, root: StoreNode, conn: number, without?: number): Generator<XenstoreFact> {
   function* leave(node: StoreNode): Generator<XenstoreFact> {
     for (const child of node.childNodes()) yield* leave(child);
     yield { type: 'xenstore.node_removed', conn, tx: 0, path: node.path };

@@ -307,7 +307,7 @@ function describe(store: XenStore): Map<string, string> {
     lines.set(node.path, JSON.stringify(node.value));
     lines.set(`${node.path} perms`, store.permsOf(node.perms).join(' '));
     lines.set(`${node.path} generation`, `${node.generation}`);
-    if (node.children) lines.set(`${node.path} children`, node.names().join(' '));
+    if (node.childBytes > 0) lines.set(`${node.path} children`, node.names().join(' '));
   }
   for (const special of specials) lines.set(`${special} perms`, store.permsOf(store.specialPerms.get(special)!).join(' '));
   for (const domain of store.domains.values()) lines.set(`d${domain.domid}`, JSON.stringify(domain));

@@ -1,0 +1,271 @@
+// XenStore under any history of several clients. FC_REPLAY='{"seed":…,"path":"…"}' runs one reported counterexample again.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { OutcomeOf } from '../../events/step.ts';
+import { FIRST_SOCKET, type XenstoreCommand, type XenstoreFact } from '../../events/xenstore.ts';
+import { Journal } from '../../src/tables/journal.ts';
+import { decode, evolve, type Profile, profiles, XenStore } from '../../src/xenstore/index.ts';
+import { Server } from '../golden/xenstored/server.ts';
+import { Model, type Result } from './xenstore-model.ts';
+
+const replay = JSON.parse(process.env['FC_REPLAY'] ?? '{}');
+
+const CLIENTS = 3;
+const name = fc.constantFrom('a', 'b', 'c');
+const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => `/${names.join('/')}`);
+const value = fc.constantFrom('', 'x', 'y');
+const client = fc.nat({ max: CLIENTS - 1 });
+/** Which open transaction of the client, if any. */
+const within = fc.option(fc.nat({ max: 2 }), { freq: 2 });
+
+type Step =
+  | {
+      readonly op: 'read' | 'directory' | 'mkdir' | 'rm';
+      readonly client: number;
+      readonly within: number | null;
+      readonly path: string;
+    }
+  | {
+      readonly op: 'write';
+      readonly client: number;
+      readonly within: number | null;
+      readonly path: string;
+      readonly value: string;
+    }
+  | { readonly op: 'watch' | 'unwatch'; readonly client: number; readonly path: string; readonly token: string }
+  | { readonly op: 'start'; readonly client: number }
+  | { readonly op: 'end'; readonly client: number; readonly within: number; readonly commit: boolean };
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      op: fc.constantFrom('read' as const, 'directory' as const, 'mkdir' as const, 'rm' as const),
+      client,
+      within,
+      path,
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ op: fc.constant('write' as const), client, within, path, value }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constantFrom('watch' as const, 'unwatch' as const), client, path, token: name }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('start' as const), client }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ op: fc.constant('end' as const), client, within: fc.nat({ max: 2 }), commit: fc.boolean() }),
+  },
+);
+
+/** The command of a step, and what the model says to it. `open` are the transactions of the step's client. */
+function pose(step: Step, open: readonly number[], model: Model): [XenstoreCommand, Result] | undefined {
+  const conn = FIRST_SOCKET + step.client;
+  if (step.op === 'start') return [{ type: 'xenstore.transaction_start', conn, tx: 0 }, model.start(conn)];
+  if (step.op === 'watch')
+    return [{ type: 'xenstore.watch', conn, path: step.path, token: step.token }, model.watch(conn, step.path, step.token)];
+  if (step.op === 'unwatch')
+    return [{ type: 'xenstore.unwatch', conn, path: step.path, token: step.token }, model.unwatch(conn, step.path, step.token)];
+  const tx = step.within === null ? 0 : (open[step.within % Math.max(open.length, 1)] ?? 0);
+  const key = tx === 0 ? undefined : `${conn} ${tx}`;
+  if (step.op === 'end')
+    return key === undefined
+      ? undefined
+      : [{ type: 'xenstore.transaction_end', conn, tx, commit: step.commit }, model.end(key, step.commit)];
+  if (step.op === 'write')
+    return [{ type: 'xenstore.write', conn, tx, path: step.path, value: step.value }, model.write(key, step.path, step.value)];
+  return [{ type: `xenstore.${step.op}`, conn, tx, path: step.path }, model[step.op](key, step.path)];
+}
+
+const shown = (outcome: OutcomeOf<XenstoreFact>): Result => {
+  if (!outcome.ok) return { ok: false, errno: outcome.errno };
+  const [value] = Object.values(outcome.value);
+  return value === undefined ? { ok: true } : { ok: true, value };
+};
+const fired = (outcome: OutcomeOf<XenstoreFact>) =>
+  (outcome.events ?? []).flatMap((event) =>
+    event.type === 'xenstore.watch_fired' ? [[event.conn, event.path, event.token]] : [],
+  );
+
+test('xenstore: replies, conflicts and events of several clients are those of a simple model', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+      const server = new Server();
+      for (let i = 0; i < CLIENTS; i++) server.open();
+      const model = new Model(['/tool', '/tool/xenstored']);
+      const open: number[][] = Array.from({ length: CLIENTS }, () => []);
+      for (const each of steps) {
+        model.events = [];
+        const posed = pose(each, open[each.client]!, model);
+        if (!posed) continue;
+        const [command, expected] = posed;
+        const outcome = server.submit(command, 1, 0);
+        expect([shown(outcome), fired(outcome)], JSON.stringify(command)).toEqual([expected, model.events]);
+        if (command.type === 'xenstore.transaction_start') open[each.client]!.push((expected as { value: number }).value);
+        if (command.type === 'xenstore.transaction_end') open[each.client]!.splice(open[each.client]!.indexOf(command.tx), 1);
+      }
+      const contents = Array.from(server.store.ls(), ({ path, value }) => [path, value, server.store.node(path)!.names()]);
+      expect(contents.sort(byPath)).toEqual(model.contents().sort(byPath));
+      expect([...server.violations()]).toEqual([]);
+    }),
+    { numRuns: 400, ...replay },
+  );
+});
+const byPath = ([a]: readonly unknown[], [b]: readonly unknown[]): number => (`${a}` < `${b}` ? -1 : 1);
+
+// From here on anybody asks for anything; only the invariants judge. Small quotas, so that they are met.
+const small: Profile = {
+  ...profiles['4.17'],
+  quota: {
+    nodes: 6,
+    nodes_at_commit: 5,
+    watches: 2,
+    transactions: 2,
+    transaction_nodes: 7,
+    node_permissions: 3,
+    node_size: 60,
+    path_max: 40,
+  },
+};
+const anyPath = fc.oneof(
+  path,
+  fc.array(name, { maxLength: 3 }).map((names) => names.join('/')),
+  fc.constantFrom('/', '', '//', '@releaseDomain', '/local/domain/1', '/local/domain/2/a'),
+);
+const permission = fc
+  .tuple(fc.constantFrom('n', 'r', 'w', 'b'), fc.nat({ max: 3 }))
+  .map(([letter, domid]) => `${letter}${domid}`);
+const permissions = fc.array(permission, { minLength: 1, maxLength: 4 }).map((list) => list.join('\0'));
+const domid = fc.nat({ max: 3 });
+const message = fc.oneof(
+  fc.tuple(
+    fc.constantFrom(1, 2, 3, 12, 13),
+    anyPath.map((at) => `${at}\0`),
+  ),
+  fc.tuple(
+    fc.constantFrom(11),
+    fc.tuple(anyPath, fc.string({ maxLength: 30 })).map((parts) => parts.join('\0')),
+  ),
+  fc.tuple(
+    fc.constantFrom(14),
+    fc.tuple(anyPath, permissions).map((parts) => `${parts.join('\0')}\0`),
+  ),
+  fc.tuple(
+    fc.constantFrom(4, 5),
+    fc.tuple(anyPath, name).map((parts) => `${parts.join('\0')}\0`),
+  ),
+  fc.tuple(fc.constantFrom(6, 21), fc.constant('\0')),
+  fc.tuple(fc.constantFrom(7), fc.constantFrom('T\0', 'F\0')),
+  fc.tuple(
+    fc.constantFrom(8),
+    domid.map((id) => `${id}\x001\x002\0`),
+  ),
+  fc.tuple(
+    fc.constantFrom(9, 18),
+    domid.map((id) => `${id}\0`),
+  ),
+  fc.tuple(
+    fc.constantFrom(19),
+    fc.tuple(domid, domid).map(([a, b]) => `${a}\0${b}\0`),
+  ),
+  fc.tuple(
+    fc.nat({ max: 40 }),
+    fc.string({ unit: 'binary', maxLength: 12 }).map((text) => text.replace(/[^\0-\xff]/gu, '?')),
+  ),
+);
+const wish: fc.Arbitrary<XenstoreCommand> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc
+      .tuple(message, fc.constantFrom(0, 1, 2, 3, FIRST_SOCKET), fc.constantFrom(0, 0, 1, 2))
+      .map(([[type, payload], conn, tx]) => decode(type, tx, payload, conn)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constantFrom('xenstore.domain_gone' as const, 'xenstore.domain_shutdown' as const, 'xenstore.connect' as const),
+      domid,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constantFrom('xenstore.disconnect' as const, 'xenstore.ignore_connection' as const),
+      conn: fc.constantFrom(0, 1, FIRST_SOCKET + 1),
+    }),
+  },
+);
+const introduced: readonly XenstoreCommand[] = [1, 2].flatMap((id): XenstoreCommand[] => [
+  { type: 'xenstore.introduce', conn: 0, tx: 0, domid: id, mfn: 1, port: 2 },
+  { type: 'xenstore.mkdir', conn: 0, tx: 0, path: `/local/domain/${id}` },
+  { type: 'xenstore.set_perms', conn: 0, tx: 0, path: `/local/domain/${id}`, perms: [`n${id}`] },
+]);
+const history = fc.array(wish, { maxLength: 50, size: 'max' });
+
+function started(): Server {
+  const server = new Server(small);
+  server.open();
+  for (const command of introduced) server.submit(command, 1, 0);
+  return server;
+}
+
+test.each(['4.17', '4.22'] as const)('xenstore %s: invariants hold after any requests of any domains', (version) => {
+  fc.assert(
+    fc.property(history, (commands) => {
+      const server = new Server({ ...profiles[version], quota: small.quota });
+      server.open();
+      for (const command of [...introduced, ...commands]) {
+        server.submit(command, 1, 0);
+        expect([...server.violations()], JSON.stringify(command)).toEqual([]);
+      }
+    }),
+    { numRuns: 200, ...replay },
+  );
+});
+
+test('xenstore: the facts alone lead to the same store, and so does a snapshot', () => {
+  fc.assert(
+    fc.property(history, history, (commands, more) => {
+      const server = started();
+      for (const command of commands) server.submit(command, 1, 0);
+      const restored = new XenStore(new Journal(), small);
+      restored.restore(server.store.snapshot());
+      expect([...restored.diff(server.store)]).toEqual([]);
+      expect(restored.digest()).toBe(server.store.digest());
+
+      const before = server.facts.length;
+      for (const command of more) server.submit(command, 1, 0);
+      const folded = new XenStore(new Journal(), small);
+      for (const fact of server.facts) evolve(folded, fact, 0);
+      for (const fact of server.facts.slice(before)) evolve(restored, fact, 0);
+      for (const store of [folded, restored]) {
+        expect([...store.diff(server.store)]).toEqual([]);
+        expect(store.digest()).toBe(server.store.digest());
+      }
+    }),
+    { numRuns: 200, ...replay },
+  );
+});
+
+test('xenstore: undoing any history restores the store, its order of children included', () => {
+  fc.assert(
+    fc.property(history, history, (commands, undone) => {
+      const server = started();
+      const { store } = server;
+      for (const command of commands) server.submit(command, 1, 0);
+      const digest = store.digest();
+      const listed = [...store.ls()];
+      const mark = store.journal.mark();
+      for (const command of undone) server.submit(command, 1, 0);
+      store.digest();
+      store.journal.rollback(mark);
+      expect([...store.ls()]).toEqual(listed);
+      expect(store.digest()).toBe(digest);
+      expect([...server.violations()]).toEqual([]);
+
+      // What is decided after it is decided as if nothing had been.
+      const other = started();
+      for (const command of [...commands, ...undone]) other.submit(command, 1, 0);
+      for (const command of undone) server.submit(command, 1, 0);
+      expect([...store.diff(other.store)]).toEqual([]);
+      expect(store.digest()).toBe(other.store.digest());
+    }),
+    { numRuns: 200, ...replay },
+  );
+});
