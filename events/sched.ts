@@ -12,6 +12,8 @@ export const operations = {
   'sched.preempt': operation({ domid: int, vcpu: int }),
   /** dom0's services have worked for so long: charged to its vCPU without waiting for a pCPU. */
   'sched.charge': operation({ domid: int, vcpu: int, ran_ns: int }),
+  /** From now on the vCPU runs without a pCPU: its domain's services act at once, and `sched.charge` says what that cost. */
+  'sched.detach': operation({ domid: int, vcpu: int }),
   'domctl.setvcpuaffinity': operation({ domid: int, domain: int, vcpu: int, cpus: ints }),
   'domctl.scheduler_op': operation({ domid: int, domain: int, weight: int }),
 } as const;
@@ -28,6 +30,7 @@ export const facts = {
   /** One more reason not to run: its domain is paused, or shuts down. Off its pCPU and off the run queue. */
   'vcpu.paused': { domid: int, vcpu: int, at_ns: int },
   'vcpu.unpaused': { domid: int, vcpu: int, at_ns: int },
+  'vcpu.detached': { domid: int, vcpu: int, at_ns: int },
   /** Worked for `ran_ns` outside the pCPUs' slices. */
   'vcpu.charged': { domid: int, vcpu: int, ran_ns: int },
   /** Every credit in the run queue rises by `added`. */

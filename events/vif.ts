@@ -5,7 +5,7 @@ export const operations = {
   'vif.connect_frontend': operation({
     domid: int,
     devid: int,
-    mac: text,
+    mac: int,
     tx_gfn: int,
     tx_ref: int,
     rx_gfn: int,
@@ -24,12 +24,15 @@ export const operations = {
     port: int,
   }),
   'vif.disconnect': operation({ domid: int, frontend: int, devid: int }),
+  /** The frontend has put a packet on the tx ring; the backend has taken it; the frontend has seen that. */
   'vif.note_sent': operation({ domid: int, devid: int, id: int, size: int }),
   'vif.note_taken': operation({ domid: int, frontend: int, devid: int, id: int, size: int, status: int }),
+  'vif.note_reaped': operation({ domid: int, devid: int, id: int }),
+  /** The frontend has posted empty buffers on the rx ring; the backend has filled one; the frontend has taken the packet. */
+  'vif.note_posted': operation({ domid: int, devid: int, count: int }),
   'vif.note_filled': operation({ domid: int, frontend: int, devid: int, id: int, size: int }),
   'vif.note_received': operation({ domid: int, devid: int, id: int, size: int }),
-  'vif.note_posted': operation({ domid: int, devid: int, count: int }),
-  'bridge.create': operation({ bridge: text, ip: int, netmask: int }),
+  'bridge.create': operation({ bridge: text, mac: int, ip: int, netmask: int }),
   'bridge.add_port': operation({ bridge: text, port: text }),
   'bridge.remove_port': operation({ bridge: text, port: text }),
   /** A frame enters the bridge by a port; answers the ports that it leaves by. */
@@ -42,7 +45,7 @@ export const facts = {
   'vif.frontend_connected': {
     domid: int,
     devid: int,
-    mac: text,
+    mac: int,
     tx_gfn: int,
     tx_ref: int,
     rx_gfn: int,
@@ -64,9 +67,10 @@ export const facts = {
   'vif.packet_sent': { domid: int, devid: int, id: int, size: int },
   'vif.packet_taken': { domid: int, frontend: int, devid: int, id: int, size: int, status: int },
   'vif.packet_filled': { domid: int, frontend: int, devid: int, id: int, size: int },
+  'vif.packet_reaped': { domid: int, devid: int, id: int },
   'vif.packet_received': { domid: int, devid: int, id: int, size: int },
   'vif.buffers_posted': { domid: int, devid: int, count: int },
-  'bridge.created': { bridge: text, ip: int, netmask: int },
+  'bridge.created': { bridge: text, mac: int, ip: int, netmask: int },
   'bridge.port_added': { bridge: text, port: text },
   'bridge.port_removed': { bridge: text, port: text },
   'bridge.frame_forwarded': { bridge: text, port: text, frame: bytes, to: texts, at_ns: int },

@@ -54,6 +54,7 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'sched.schedule':
     case 'sched.preempt':
     case 'sched.charge':
+    case 'sched.detach':
     case 'domctl.setvcpuaffinity':
     case 'domctl.scheduler_op':
       return sched.decide(xen, command, now, guest);
@@ -108,6 +109,7 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'vcpu.paused':
     case 'vcpu.unpaused':
     case 'vcpu.charged':
+    case 'vcpu.detached':
     case 'sched.credits_reset':
     case 'vcpu.affinity_set':
     case 'domain.weight_set':

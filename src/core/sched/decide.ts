@@ -29,6 +29,12 @@ export function decide(xen: Xen, command: SchedCommand, now: Ns, guest: GuestRea
       if (xen.sched.vcpu.of(domid) === undefined) return refuse('ESRCH');
       return accept({}, { type: 'vcpu.charged', domid, vcpu, ran_ns });
     }
+    case 'sched.detach': {
+      const { domid, vcpu } = command;
+      if (!isPrivileged(domid)) return refuse('EPERM');
+      if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
+      return accept({}, { type: 'vcpu.detached', domid, vcpu, at_ns: now });
+    }
     case 'domctl.setvcpuaffinity': {
       if (!isPrivileged(command.domid)) return refuse('EPERM');
       const rows = xen.sched.vcpu.of(command.domain);

@@ -54,6 +54,12 @@ export function evolve(xen: Xen, event: SchedFact, seq: number): void {
       settle(xen, event.domid, event.vcpu, event.at_ns);
       return;
     }
+    case 'vcpu.detached': {
+      const rows = sched.vcpu.of(event.domid)!;
+      rows.detached.put(event.vcpu, 1);
+      settle(xen, event.domid, event.vcpu, event.at_ns);
+      return;
+    }
     case 'vcpu.charged':
       sched.vcpu.of(event.domid)!.time_running.add(event.vcpu, event.ran_ns);
       return;
@@ -80,6 +86,11 @@ export function settle(xen: Xen, domid: DomId, vcpu: number, at: Ns): void {
   const rows = sched.vcpu.of(domid)!;
   const now = rows.runstate.is(vcpu);
   const canRun = rows.up.at(vcpu) === 1 && rows.blocked.at(vcpu) === 0 && rows.pauses.at(vcpu) === 0;
+  if (canRun && rows.detached.at(vcpu) === 1) {
+    if (now === 'runnable') sched.runqueue.remove(vcpuId(domid, vcpu));
+    if (now !== 'running') enter(rows, vcpu, 'running', at);
+    return;
+  }
   if (canRun) {
     if (now === 'running' || now === 'runnable') return;
     enter(rows, vcpu, 'runnable', at);
@@ -88,7 +99,7 @@ export function settle(xen: Xen, domid: DomId, vcpu: number, at: Ns): void {
     sched.runqueue.push(vcpuId(domid, vcpu));
     return;
   }
-  if (now === 'running') leaveCpu(xen, rows, vcpu, at);
+  if (now === 'running' && rows.detached.at(vcpu) === 0) leaveCpu(xen, rows, vcpu, at);
   if (now === 'runnable') sched.runqueue.remove(vcpuId(domid, vcpu));
   const wanted = rows.blocked.at(vcpu) === 1 ? 'blocked' : 'offline';
   if (now !== wanted) enter(rows, vcpu, wanted, at);

@@ -14,6 +14,8 @@ export const vcpuSchema = {
   blocked: 'u8',
   /** How many reasons there are not to run: its domain is paused, shut down. */
   pauses: 'i32',
+  /** Runs without a pCPU: see `sched.detach`. */
+  detached: 'u8',
   cpu: 'u8',
   /** Since when in this runstate, and until when its slice lasts. */
   entry_ns: 'f64',

@@ -1,0 +1,133 @@
+// An actor guest's kernel at work in its own domain. These are no hypercalls: a refusal here is the kernel's own.
+import { accept, type GuestReader, refuse } from '../../events/step.ts';
+import type { Fact, GuestCommand, Outcome, XenbusCommand } from '../../events/vocabulary.ts';
+import { entryFrame, entryOffset } from '../core/gnttab/decide.ts';
+import { ENTRIES_PER_FRAME, GTF_reading, GTF_writing } from '../core/gnttab/state.ts';
+import type { Xen } from '../core/xen.ts';
+import { CONSOLE_GFN, FIRST_GREF, type Guests, pageOf, START_INFO_GFN, STORE_GFN } from './state.ts';
+
+export function decide(xen: Xen, guests: Guests, command: GuestCommand | XenbusCommand, guest: GuestReader): Outcome {
+  const { domid } = command;
+  if (!xen.exists(domid)) return refuse('ESRCH');
+
+  if (command.type === 'xc.dom_boot_image') {
+    const { kernel, cmdline, store_port, console_port } = command;
+    if (guests.records.get(domid)) return refuse('EEXIST');
+    const store_mfn = xen.p2m.mfn(domid, STORE_GFN);
+    const console_mfn = xen.p2m.mfn(domid, CONSOLE_GFN);
+    if (store_mfn < 0 || console_mfn < 0 || xen.p2m.mfn(domid, START_INFO_GFN) < 0) return refuse('ENOMEM');
+    return accept(
+      { store_mfn, console_mfn },
+      {
+        type: 'guest.image_built',
+        domid,
+        kernel,
+        cmdline,
+        start_info_gfn: START_INFO_GFN,
+        store_gfn: STORE_GFN,
+        console_gfn: CONSOLE_GFN,
+        store_port,
+        console_port,
+      },
+    );
+  }
+
+  // dom0's kernel was there before us; it has handlers but no image of ours.
+  const irqs = guests.irq.of(domid);
+  if (!irqs) return refuse('ESRCH');
+  switch (command.type) {
+    case 'guest.bind_irq': {
+      const { port, handler, dev, peer } = command;
+      if (irqs.handler.is(port) !== 'none') return refuse('EBUSY');
+      return accept({}, { type: 'guest.irq_bound', domid, port, handler, dev, peer });
+    }
+    case 'guest.unbind_irq':
+      return irqs.handler.is(command.port) === 'none'
+        ? refuse('EINVAL')
+        : accept({}, { type: 'guest.irq_unbound', domid, port: command.port });
+    case 'guest.handle_irq': {
+      const { port } = command;
+      return accept({}, { type: 'guest.irq_handled', domid, port, handler: irqs.handler.is(port), dev: irqs.dev.at(port) });
+    }
+  }
+
+  const record = guests.records.get(domid);
+  if (!record) return refuse('ENOEXEC');
+  switch (command.type) {
+    case 'guest.start': {
+      if (record.started) return refuse('EBUSY');
+      const { kernel, cmdline, store_port, console_port } = record;
+      const row = xen.domain.of(0)!;
+      const nr_vcpus = row.nr_vcpus.at(domid);
+      const nr_pages = row.tot_pages.at(domid);
+      const facts: Fact[] = [
+        { type: 'guest.started', domid, kernel, cmdline, nr_vcpus, nr_pages, store_port, console_port },
+      ];
+      // dom0 has neither: its xenstored and its console are not behind a ring.
+      if (store_port > 0) facts.push({ type: 'guest.irq_bound', domid, port: store_port, handler: 'store', dev: 0, peer: 0 });
+      if (console_port > 0)
+        facts.push({ type: 'guest.irq_bound', domid, port: console_port, handler: 'console', dev: 0, peer: 0 });
+      return accept({}, ...facts);
+    }
+    case 'guest.grant_page': {
+      const refs = guests.gref.of(domid)!;
+      const end = xen.domain.of(0)!.nr_grant_frames.at(domid) * ENTRIES_PER_FRAME;
+      let ref = FIRST_GREF;
+      while (refs.state.is(ref) === 'granted') ref++;
+      if (ref >= end) return refuse('ENOSPC');
+      const gfn = pageOf(ref);
+      if (xen.p2m.mfn(domid, gfn) < 0) return refuse('ENOMEM');
+      const { remote_dom, readonly } = command;
+      return accept({ ref, gfn }, { type: 'guest.page_granted', domid, ref, gfn, remote_dom, readonly });
+    }
+    case 'guest.end_access': {
+      const { ref } = command;
+      if (guests.gref.of(domid)!.state.is(ref) === 'free') return refuse('EINVAL');
+      const flags = guest.get16(entryFrame(xen, domid, ref), entryOffset(ref));
+      if ((flags & (GTF_reading | GTF_writing)) !== 0) return refuse('EBUSY');
+      return accept({}, { type: 'guest.access_ended', domid, ref, gfn: pageOf(ref) });
+    }
+    case 'guest.spawn': {
+      const { name, program, args } = command;
+      if (record.processes.includes(name)) return refuse('EEXIST');
+      return accept({}, { type: 'guest.process_started', domid, name, program, args });
+    }
+    case 'guest.exit':
+      return record.processes.includes(command.name)
+        ? accept({}, { type: 'guest.process_exited', domid, name: command.name })
+        : refuse('ESRCH');
+    case 'guest.start_work': {
+      const { issuer, kind, args } = command;
+      return accept(
+        { work: record.next_work },
+        { type: 'guest.work_started', domid, work: record.next_work, issuer, kind, args },
+      );
+    }
+    case 'guest.finish_work': {
+      const { work, errno, result } = command;
+      const started = record.works.find((one) => one.work === work);
+      if (!started) return refuse('ESRCH');
+      const { issuer, kind } = started;
+      return accept({}, { type: 'guest.work_finished', domid, work, issuer, kind, errno, result });
+    }
+    case 'hvc.write':
+      return accept({}, { type: 'hvc.text_written', domid, text: command.text });
+    case 'hvc.note_input':
+      return accept({}, { type: 'hvc.input_received', domid, text: command.text });
+    case 'xenbus.note_sent': {
+      const { req_id, issuer, request } = command;
+      return accept({}, { type: 'xenbus.request_sent', domid, req_id, issuer, request });
+    }
+    case 'xenbus.note_reply': {
+      const { req_id, ok, payload } = command;
+      const sent = record.requests.find((one) => one.req_id === req_id);
+      if (!sent) return refuse('ENOENT');
+      const { issuer, request } = sent;
+      return accept({}, { type: 'xenbus.reply_received', domid, req_id, issuer, request, ok, payload });
+    }
+    case 'xenbus.note_watch':
+      return accept({}, { type: 'xenbus.watch_received', domid, path: command.path, token: command.token });
+    default:
+      return command satisfies never;
+  }
+}

@@ -1,0 +1,31 @@
+// What a host is made of. Plain data: it stands in the header of the log.
+
+export interface BridgeConfig {
+  readonly name: string;
+  /** dom0's address on it, and its netmask: "10.0.0.1", "255.255.255.0". */
+  readonly ip: string;
+  readonly netmask: string;
+}
+export interface HostConfig {
+  readonly pcpus: number;
+  readonly memory_mib: number;
+  readonly dom0: { readonly memory_mib: number; readonly vcpus: number };
+  readonly scheduler: 'credit2';
+  readonly xen_version: '4.17';
+  readonly bridges: readonly BridgeConfig[];
+  /** What paths in dom0 mean: disks by their size, kernels that are actor guests. */
+  readonly files: readonly HostFile[];
+}
+export type HostFile =
+  | { readonly path: string; readonly kind: 'disk'; readonly image: number; readonly sectors: number; readonly readonly: boolean }
+  | { readonly path: string; readonly kind: 'kernel'; readonly builtin: string };
+
+export const defaultHost: HostConfig = {
+  pcpus: 2,
+  memory_mib: 2048,
+  dom0: { memory_mib: 640, vcpus: 1 },
+  scheduler: 'credit2',
+  xen_version: '4.17',
+  bridges: [{ name: 'xenbr0', ip: '10.0.0.1', netmask: '255.255.255.0' }],
+  files: [],
+};

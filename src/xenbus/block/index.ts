@@ -1,0 +1,3 @@
+export { type DiskSizes, decide } from './decide.ts';
+export { evolve } from './evolve.ts';
+export { Vbds } from './state.ts';
