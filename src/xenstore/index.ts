@@ -1,4 +1,6 @@
 // XenStore: tree, permissions, quota, transactions, watches and the payloads of its messages.
+
+export { answerOf, encodeRequest } from './client.ts';
 export { decide } from './decide.ts';
 export type { Domains } from './domains.ts';
 export { evolve } from './evolve.ts';

@@ -58,10 +58,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function pose(step: Step, open: readonly number[], model: Model): [XenstoreCommand, Result] | undefined {
   const conn = FIRST_SOCKET + step.client;
   if (step.op === 'start') return [{ type: 'xenstore.transaction_start', conn, tx: 0 }, model.start(conn)];
-  if (step.op === 'watch')
-    return [{ type: 'xenstore.watch', conn, path: step.path, token: step.token }, model.watch(conn, step.path, step.token)];
-  if (step.op === 'unwatch')
-    return [{ type: 'xenstore.unwatch', conn, path: step.path, token: step.token }, model.unwatch(conn, step.path, step.token)];
+  if ('token' in step) {
+    const { op, path, token } = step;
+    return [{ type: `xenstore.${op}`, conn, path, token }, model[op](conn, path, token)];
+  }
   const tx = step.within === null ? 0 : (open[step.within % Math.max(open.length, 1)] ?? 0);
   const key = tx === 0 ? undefined : `${conn} ${tx}`;
   if (step.op === 'end')
