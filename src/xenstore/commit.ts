@@ -1,8 +1,8 @@
 // The end of a transaction that commits: finalize_transaction() in tools/xenstore/xenstored_transaction.c.
-import { accept, type OutcomeOf, refuse } from '../../events/step.ts';
 import type { XenstoreFact } from '../../events/xenstore.ts';
 import type { Domains } from './domains.ts';
 import { fire } from './fire.ts';
+import { acceptWith, type Outcome, refuseWith } from './outcome.ts';
 import { parentOf } from './path.ts';
 import type { Permissions } from './perms.ts';
 import type { XenStore } from './state.ts';
@@ -12,25 +12,25 @@ import { type Access, NO_GENERATION, type Transaction } from './transaction.ts';
  * TRANSACTION_END with commit. Refused with ENOMEM after an error that spoiled it, or where a new owner is gone; with ENOSPC for too
  * many nodes; with EAGAIN where somebody changed what it has seen. Either way it is over.
  */
-export function commit(store: XenStore, transaction: Transaction, domains: Domains): OutcomeOf<XenstoreFact> {
+export function commit(store: XenStore, transaction: Transaction, domains: Domains): Outcome {
   const { conn, id: tx } = transaction;
   const aborted: XenstoreFact = { type: 'xenstore.transaction_aborted', conn, tx };
-  if (transaction.failed) return refuse('ENOMEM', undefined, aborted);
+  if (transaction.failed) return refuseWith('ENOMEM', [aborted]);
 
   const { nodes_at_commit } = store.profile.quota;
   const limited = transaction.births > 0 && store.connections.get(conn)!.domid !== 0;
   const noticed: XenstoreFact[] = [];
   for (const [domid, change] of [...transaction.owned].sort(([a], [b]) => a - b)) {
     if (!store.domains.has(domid)) {
-      if (!domains.exists(domid)) return refuse('ENOMEM', undefined, aborted, ...noticed);
+      if (!domains.exists(domid)) return refuseWith('ENOMEM', [aborted, ...noticed]);
       noticed.push({ type: 'xenstore.domain_noticed', domid });
     }
     if (limited && domid !== 0 && store.tree.countOf(domid) + change > nodes_at_commit)
-      return refuse('ENOSPC', undefined, aborted, ...noticed);
+      return refuseWith('ENOSPC', [aborted, ...noticed]);
   }
   for (const { path, expected } of transaction.accesses.values())
-    if ((store.node(path)?.generation ?? NO_GENERATION) !== expected) return refuse('EAGAIN', undefined, aborted, ...noticed);
-  return accept({}, { type: 'xenstore.transaction_committed', conn, tx }, ...noticed, ...changes(store, transaction));
+    if ((store.node(path)?.generation ?? NO_GENERATION) !== expected) return refuseWith('EAGAIN', [aborted, ...noticed]);
+  return acceptWith([{ type: 'xenstore.transaction_committed', conn, tx }, ...noticed, ...changes(store, transaction)]);
 }
 
 /** What becomes of the store: its changes with `tx` 0, then the events, in the order in which the transaction came to the nodes. */

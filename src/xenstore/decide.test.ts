@@ -250,3 +250,19 @@ test('diff names what differs', () => {
   expect([...a.diff(b)]).toContain('xenstore /secret: "dom0" -> "v"');
   expect([...a.diff(started())]).toEqual([]);
 });
+
+test('a subtree of any width and depth is removed, and comes back when that is undone', () => {
+  const store = started();
+  const run = (command: XenstoreCommand) => {
+    const outcome = decide(store, command, domains);
+    for (const event of eventsOf(outcome)) evolve(store, event, 0);
+    return eventsOf(outcome).length;
+  };
+  for (let i = 0; i < 150_000; i++) run(mkdir(S, `/wide/${i}`));
+  run(mkdir(S, `${'/d'.repeat(1000)}`));
+  const digest = store.digest();
+  const mark = store.journal.mark();
+  expect([run(rm(S, '/wide')), run(rm(S, '/d'))]).toEqual([150_001, 1000]);
+  store.journal.rollback(mark);
+  expect(store.digest()).toBe(digest);
+});

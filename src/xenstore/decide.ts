@@ -1,12 +1,13 @@
 // What xenstored answers: docs/misc/xenstore.txt, tools/xenstore/xenstored_*.c. What is recorded in test/golden/xenstored decides.
 import type { Errno } from '../../events/errno.ts';
-import { accept, type OutcomeOf, refuse } from '../../events/step.ts';
+import { accept, refuse } from '../../events/step.ts';
 import type { RequestType, XenstoreCommand, XenstoreFact } from '../../events/xenstore.ts';
 import { commit } from './commit.ts';
 import { control } from './control.ts';
 import { connectionEnds, type Domains, domainGoes, introduce } from './domains.ts';
 import { fire, fireSpecial, PAYLOAD_MAX } from './fire.ts';
 import { create, remove, setPerms, write } from './nodes.ts';
+import { acceptWith, type Outcome } from './outcome.ts';
 import { homeOf, parentOf } from './path.ts';
 import { DOMID_ANY, GONE, OWNER, type Permission, parsePermission, READ, showPermission, WRITE } from './perms.ts';
 import { requestTypeOf } from './request.ts';
@@ -14,7 +15,6 @@ import { type Connection, isSpecial, type XenStore } from './state.ts';
 import { View } from './view.ts';
 import { watchKey } from './watches.ts';
 
-type Outcome = OutcomeOf<XenstoreFact>;
 /** A command that a client has sent. */
 type Request = Exclude<XenstoreCommand, { readonly type: `xenstore.${'connect' | 'domain_shutdown' | 'domain_gone'}` }>;
 type Of<T extends string> = Extract<XenstoreCommand, { readonly type: `xenstore.${T}` }>;
@@ -35,10 +35,10 @@ export function decide(store: XenStore, command: XenstoreCommand, domains: Domai
       const { domid } = command;
       const domain = store.domains.get(domid);
       if (!domain?.introduced || domain.shutdown) return accept();
-      return accept({}, { type: 'xenstore.domain_shut_down', domid }, ...fireSpecial(store, '@releaseDomain'));
+      return acceptWith([{ type: 'xenstore.domain_shut_down', domid }, ...fireSpecial(store, '@releaseDomain')]);
     }
     case 'xenstore.domain_gone':
-      return accept({}, ...domainGoes(store, command.domid));
+      return acceptWith(domainGoes(store, command.domid));
     default:
       return decideRequest(store, command, domains);
   }
@@ -57,12 +57,12 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
   switch (command.type) {
     case 'xenstore.disconnect':
       if (command.conn === connection.domid) return refuse('EINVAL'); // A ring goes with its domain.
-      return accept({}, ...connectionEnds(connection), { type: 'xenstore.disconnected', conn: command.conn });
+      return acceptWith([...connectionEnds(connection), { type: 'xenstore.disconnected', conn: command.conn }]);
     case 'xenstore.ignore_connection': {
       const { conn } = command;
       const end: XenstoreFact =
         conn === connection.domid ? { type: 'xenstore.connection_ignored', conn } : { type: 'xenstore.disconnected', conn };
-      return accept({}, ...connectionEnds(connection), end);
+      return acceptWith([...connectionEnds(connection), end]);
     }
 
     case 'xenstore.control': {
@@ -122,7 +122,7 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
       return accept({}, { type: 'xenstore.watch_removed', conn: command.conn, path: registered.path, token });
     }
     case 'xenstore.reset_watches':
-      return accept({}, ...connectionEnds(connection));
+      return acceptWith(connectionEnds(connection));
 
     case 'xenstore.transaction_start': {
       if (transaction) return refuse('EBUSY');
@@ -142,7 +142,7 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
     case 'xenstore.release': {
       const errno = introducedGuest(store, command.domid);
       if (errno) return refuse(errno);
-      return accept({ deferred: isNextAfter(store, connection, command.domid) }, ...domainGoes(store, command.domid));
+      return acceptWith(domainGoes(store, command.domid), { deferred: isNextAfter(store, connection, command.domid) });
     }
     case 'xenstore.resume': {
       const { domid } = command;
@@ -230,7 +230,7 @@ function changePerms(view: View, command: Of<'set_perms'>, domains: Domains): Ou
     if ((view.rights(old) & (WRITE | OWNER)) !== (WRITE | OWNER)) return view.refuse('EACCES');
     const { path, conn } = command;
     view.facts.push({ type: 'xenstore.perms_set', conn, tx: 0, path, perms: texts });
-    if (store.profile.specialsAreNodes) view.facts.push(...fire(store, path, true, [old, perms]));
+    if (store.profile.specialsAreNodes) for (const event of fire(store, path, true, [old, perms])) view.facts.push(event);
     return view.accept();
   }
 

@@ -1,8 +1,9 @@
 // Domains that come and go: tools/xenstore/xenstored_domain.c.
-import { accept, type OutcomeOf, refuse } from '../../events/step.ts';
+import { refuse } from '../../events/step.ts';
 import type { XenstoreCommand, XenstoreFact } from '../../events/xenstore.ts';
 import { fire, fireSpecial } from './fire.ts';
 import { removal } from './nodes.ts';
+import { acceptWith, type Outcome } from './outcome.ts';
 import type { Permissions } from './perms.ts';
 import { type Connection, specials, type XenStore } from './state.ts';
 import type { StoreNode } from './tree.ts';
@@ -15,17 +16,17 @@ export interface Domains {
 type Introduce = Extract<XenstoreCommand, { readonly type: 'xenstore.introduce' }>;
 
 /** INTRODUCE. Of a domain that is introduced already, the ring starts again: no event, no watches, no transactions. */
-export function introduce(store: XenStore, { domid, mfn, port }: Introduce, domains: Domains): OutcomeOf<XenstoreFact> {
+export function introduce(store: XenStore, { domid, mfn, port }: Introduce, domains: Domains): Outcome {
   if (port === 0) return refuse('EINVAL');
   const known = store.domains.get(domid);
   if (known?.introduced) {
     const ends = connectionEnds(store.connections.get(domid)!);
-    return accept({}, ...ends, { type: 'xenstore.domain_reintroduced', domid, mfn, port });
+    return acceptWith([...ends, { type: 'xenstore.domain_reintroduced', domid, mfn, port }]);
   }
   if (!domains.exists(domid)) return refuse('EINVAL'); // Its ring can not be mapped.
   const facts: XenstoreFact[] = known ? [] : [{ type: 'xenstore.domain_noticed', domid }];
   facts.push({ type: 'xenstore.domain_introduced', domid, mfn, port });
-  return accept({}, ...facts, ...fireSpecial(store, '@introduceDomain'));
+  return acceptWith([...facts, ...fireSpecial(store, '@introduceDomain')]);
 }
 
 /** A domain is released, or is no longer there: all that was its own goes with it. Nothing happens if it is not known. */

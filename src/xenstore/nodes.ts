@@ -50,7 +50,7 @@ export function create(view: View, path: string, value: string): Errno | undefin
 /** Removes a node and all below it, children first: rm_node(). */
 export function remove(view: View, path: string): Errno | undefined {
   if (!view.transaction) {
-    view.facts.push(...removal(view.store, view.store.node(path)!, view.connection.conn));
+    for (const fact of removal(view.store, view.store.node(path)!, view.connection.conn)) view.facts.push(fact);
     return undefined;
   }
   const parent = view.read(parentOf(path));
@@ -103,7 +103,7 @@ const parentPerms = (view: View, path: string): Permissions | undefined => view.
 function changed(view: View, path: string, audience: Audience): void {
   if (view.transaction)
     view.facts.push({ type: 'xenstore.watch_queued', conn: view.connection.conn, tx: view.tx, path, exact: false });
-  else view.facts.push(...fire(view.store, path, false, audience));
+  else for (const event of fire(view.store, path, false, audience)) view.facts.push(event);
 }
 
 /**

@@ -1,7 +1,8 @@
 // How a request sees the store: through its transaction, with the rights of its connection, noting what happens on the way.
 import type { Errno } from '../../events/errno.ts';
-import { type Answer, accept, type OutcomeOf, refuse } from '../../events/step.ts';
+import type { Answer } from '../../events/step.ts';
 import type { XenstoreFact } from '../../events/xenstore.ts';
+import { acceptWith, type Outcome, refuseWith } from './outcome.ts';
 import { countedLength, isValid, parentOf } from './path.ts';
 import { accessFor, type Permissions } from './perms.ts';
 import type { Connection, XenStore } from './state.ts';
@@ -36,11 +37,11 @@ export class View {
     return this.transaction?.id ?? 0;
   }
 
-  accept(value?: Answer): OutcomeOf<XenstoreFact> {
-    return accept(value, ...this.facts);
+  accept(value?: Answer): Outcome {
+    return acceptWith(this.facts, value);
   }
-  refuse(errno: Errno): OutcomeOf<XenstoreFact> {
-    return refuse(errno, undefined, ...this.facts);
+  refuse(errno: Errno): Outcome {
+    return refuseWith(errno, this.facts);
   }
 
   /** The absolute path, or undefined where it can not be a node's. */
