@@ -79,7 +79,7 @@ export class Memory implements Frames {
     } else for (let i = 0; i < count; i++) this.drop(mfn + i);
   }
 
-  /** Frames that differ from zero, lowest first. */
+  /** Frames that were written since they were last scrubbed, lowest first. */
   resident(): Mfn[] {
     return [...this.frames.keys()].sort((a, b) => a - b);
   }

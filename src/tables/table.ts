@@ -89,7 +89,9 @@ export class NameCell<N extends string> extends Cell {
   }
 }
 
-type Cells<S extends TableSchema> = { readonly [K in keyof S]: S[K] extends readonly (infer N extends string)[] ? NameCell<N> : Cell };
+type Cells<S extends TableSchema> = {
+  readonly [K in keyof S]: S[K] extends readonly (infer N extends string)[] ? NameCell<N> : Cell;
+};
 /** One owner's rows, a cell for each column. `length` is the room there is, a multiple of the page size. */
 export type Rows<S extends TableSchema> = Cells<S> & { readonly length: number };
 
@@ -132,8 +134,7 @@ export class Table<S extends TableSchema> {
   }
 
   add(owner: number): Rows<S> {
-    const extent = new Extent(this as unknown as Table<TableSchema>);
-    const entry = { extent, rows: this.cells(extent) };
+    const entry = this.entry();
     this.own(owner, entry);
     return entry.rows;
   }
@@ -225,11 +226,13 @@ export class Table<S extends TableSchema> {
     });
     this.dirty.pages = new Uint8Array(snapshot.used).fill(1);
     this.hashes = new Int32Array(snapshot.used);
-    this.owners = snapshot.owners.map((pages) => {
+    const before = this.owners;
+    this.owners = snapshot.owners.map((pages, owner) => {
       if (!pages) return undefined;
-      const extent = new Extent(this as unknown as Table<TableSchema>);
-      extent.pages.push(...pages);
-      return { extent, rows: this.cells(extent) };
+      // Whoever holds the rows of an owner keeps them: only the pages behind them change.
+      const entry = before[owner] ?? this.entry();
+      entry.extent.pages.splice(0, entry.extent.pages.length, ...pages);
+      return entry;
     });
   }
 
@@ -238,7 +241,8 @@ export class Table<S extends TableSchema> {
     const { pages } = extent;
     while (pages.length <= ordinal) {
       const page = this.spare.pop() ?? this.used++;
-      if (this.columns[0]!.array.length < (page + 1) << this.shift) this.growTo(Math.max(page + 1, this.dirty.pages.length * 2, 4));
+      if (this.columns[0]!.array.length < (page + 1) << this.shift)
+        this.growTo(Math.max(page + 1, this.dirty.pages.length * 2, 4));
       if (this.journal.depth > 0)
         this.journal.recordUndo(() => {
           pages.pop();
@@ -247,6 +251,11 @@ export class Table<S extends TableSchema> {
       pages.push(page);
     }
     return pages[ordinal]!;
+  }
+
+  private entry(): { extent: Extent; rows: Rows<S> } {
+    const extent = new Extent(this as unknown as Table<TableSchema>);
+    return { extent, rows: this.cells(extent) };
   }
 
   private cells(extent: Extent): Rows<S> {
