@@ -2,11 +2,12 @@
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import type { DomId, Ns, Port } from '../../../events/units.ts';
 import type { EvtchnCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
+import { NR_VIRQS } from '../../abi/virq.ts';
 import { wake } from '../sched/decide.ts';
 import type { Xen } from '../xen.ts';
 import { resolve } from '../xsm.ts';
 import { isMasked, isPending } from './pending.ts';
-import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq, NR_VIRQS, type Ports } from './state.ts';
+import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq, type Ports } from './state.ts';
 
 /** Checks a hypercall. Every way of refusing one is in here; `evolve` has none. */
 export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestReader): Outcome {
@@ -31,20 +32,24 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       break;
     }
     case 'evtchn.alloc_unbound': {
-      const target = resolve(xen, domid, command.dom);
+      const dom = xen.self(domid, command.dom);
+      if (!xen.exists(dom)) return refuse('ESRCH');
+      const free = freePort(xen, dom);
+      if (!free.ok) return refuse(free.errno);
+      // As in Xen, permission is asked for only when there is a port.
+      const target = resolve(xen, domid, dom);
       if (!target.ok) return refuse(target.errno);
-      const port = freePort(xen, target.dom);
-      if (port < 0) return refuse('ENOSPC');
       const remote_dom = xen.self(domid, command.remote_dom);
-      return accept({ port }, { type: 'evtchn.unbound_allocated', domid: target.dom, port, remote_dom });
+      return accept({ port: free.port }, { type: 'evtchn.unbound_allocated', domid: dom, port: free.port, remote_dom });
     }
     case 'evtchn.bind_interdomain': {
       const remote_dom = xen.self(domid, command.remote_dom);
       const { remote_port } = command;
       const theirs = xen.evtchn.ports.of(remote_dom);
       if (!theirs) return refuse('ESRCH');
-      const local_port = freePort(xen, domid);
-      if (local_port < 0) return refuse('ENOSPC');
+      const local = freePort(xen, domid);
+      if (!local.ok) return refuse(local.errno);
+      const local_port = local.port;
       if (theirs.state.is(remote_port) !== 'unbound' || theirs.remote_dom.at(remote_port) !== domid) return refuse('EINVAL');
       // The peer may have sent before we were there, so the new port starts pending, as in Xen.
       return accept(
@@ -59,26 +64,28 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       if (isGlobalVirq(virq) && vcpu !== 0) return refuse('EINVAL');
       if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
       if (xen.evtchn.virqs.of(domid)!.port.at(vcpu * NR_VIRQS + virq) !== 0) return refuse('EEXIST');
-      const port = freePort(xen, domid);
-      if (port < 0) return refuse('ENOSPC');
-      return accept({ port }, { type: 'evtchn.virq_bound', domid, port, virq, vcpu });
+      const free = freePort(xen, domid);
+      if (!free.ok) return refuse(free.errno);
+      return accept({ port: free.port }, { type: 'evtchn.virq_bound', domid, port: free.port, virq, vcpu });
     }
     case 'evtchn.bind_ipi': {
       if (!xen.hasVcpu(domid, command.vcpu)) return refuse('ENOENT');
-      const port = freePort(xen, domid);
-      if (port < 0) return refuse('ENOSPC');
-      return accept({ port }, { type: 'evtchn.ipi_bound', domid, port, vcpu: command.vcpu });
+      const free = freePort(xen, domid);
+      if (!free.ok) return refuse(free.errno);
+      return accept({ port: free.port }, { type: 'evtchn.ipi_bound', domid, port: free.port, vcpu: command.vcpu });
     }
     case 'evtchn.close': {
       const { port } = command;
       return ports.state.is(port) === 'free' ? refuse('EINVAL') : accept({}, { type: 'evtchn.closed', domid, port });
     }
     case 'evtchn.status': {
-      const target = resolve(xen, domid, command.dom);
-      if (!target.ok) return refuse(target.errno);
-      const theirs = xen.evtchn.ports.of(target.dom)!;
       const { port } = command;
-      if (port < 0 || port >= EVTCHN_2L_NR_CHANNELS) return refuse('EINVAL');
+      const dom = xen.self(domid, command.dom);
+      const theirs = xen.evtchn.ports.of(dom);
+      if (!theirs) return refuse('ESRCH');
+      if (!xen.evtchn.isValid(dom, port)) return refuse('EINVAL');
+      const target = resolve(xen, domid, dom);
+      if (!target.ok) return refuse(target.errno);
       const state = theirs.state.is(port);
       return accept({
         status: state === 'free' ? 'closed' : state,
@@ -90,7 +97,8 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
     }
     case 'evtchn.unmask': {
       const { port } = command;
-      if (ports.state.is(port) === 'free') return refuse('EINVAL');
+      if (!xen.evtchn.isValid(domid, port)) return refuse('EINVAL');
+      if (ports.state.is(port) === 'free') return accept(); // room for a port, but nothing to unmask
       const page = xen.sharedInfo(domid);
       if (!isMasked(guest, page, port)) return accept();
       const unmasked: Fact = { type: 'evtchn.unmasked', domid, port };
@@ -124,12 +132,13 @@ export function raiseVirq(xen: Xen, domid: DomId, vcpu: number, virq: number, no
   return port === 0 ? [] : raise(xen, domid, port, now, guest);
 }
 
-/** The lowest port that is free, or -1 (get_free_port()). Port 0 is never given out. */
-export function freePort(xen: Xen, domid: DomId): Port {
+/** The lowest port that is free (get_free_port()). Port 0 is never given out, and a dying domain gets none. */
+function freePort(xen: Xen, domid: DomId): { ok: true; port: Port } | { ok: false; errno: 'EINVAL' | 'ENOSPC' } {
+  if (!xen.isAlive(domid)) return { ok: false, errno: 'EINVAL' };
   const ports: Ports = xen.evtchn.ports.of(domid)!;
   const { free_port_hint, max_evtchn_port } = xen.domain.of(0)!;
   const limit = Math.min(max_evtchn_port.at(domid), EVTCHN_2L_NR_CHANNELS - 1);
-  for (let port = Math.max(1, free_port_hint.at(domid)); port <= limit; port++) if (ports.state.at(port) === 0) return port;
-  return -1;
+  for (let port = Math.max(1, free_port_hint.at(domid)); port <= limit; port++)
+    if (ports.state.at(port) === 0) return { ok: true, port };
+  return { ok: false, errno: 'ENOSPC' };
 }
-

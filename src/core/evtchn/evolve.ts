@@ -1,7 +1,8 @@
 import type { DomId, Port } from '../../../events/units.ts';
 import type { EvtchnFact } from '../../../events/vocabulary.ts';
+import { NR_VIRQS } from '../../abi/virq.ts';
 import type { Xen } from '../xen.ts';
-import { NR_VIRQS, type Ports } from './state.ts';
+import type { Ports } from './state.ts';
 
 /** Applies a fact to the tables. Total; the only writer of this slice. */
 export function evolve(xen: Xen, event: EvtchnFact, seq: number): void {

@@ -2,6 +2,7 @@
 import type { GuestReader } from '../../../events/step.ts';
 import type { DomId, Mfn, Port } from '../../../events/units.ts';
 import type { Frames } from '../../memory/memory.ts';
+import { hasVcpuInfo } from '../sched/state.ts';
 import type { Xen } from '../xen.ts';
 
 /** Offsets in struct shared_info for a 64-bit guest. */
@@ -10,7 +11,6 @@ export const EVTCHN_MASK = 0xa00;
 /** struct vcpu_info: 64 bytes each, from the start of the page. */
 const VCPU_INFO_SIZE = 64;
 const UPCALL_PENDING = 0;
-const UPCALL_MASK = 1;
 const PENDING_SEL = 8;
 
 export const vcpuInfo = (vcpu: number): number => vcpu * VCPU_INFO_SIZE;
@@ -21,15 +21,12 @@ export const isPending = (guest: GuestReader, sharedInfo: Mfn, port: Port): bool
   (guest.get32(sharedInfo, EVTCHN_PENDING + wordOf(port)) & bitOf(port)) !== 0;
 export const isMasked = (guest: GuestReader, sharedInfo: Mfn, port: Port): boolean =>
   (guest.get32(sharedInfo, EVTCHN_MASK + wordOf(port)) & bitOf(port)) !== 0;
-/** Whether the vCPU must look at its events before it may block. */
-export const upcallPending = (guest: GuestReader, sharedInfo: Mfn, vcpu: number): boolean =>
-  guest.get8(sharedInfo, vcpuInfo(vcpu) + UPCALL_PENDING) !== 0 && guest.get8(sharedInfo, vcpuInfo(vcpu) + UPCALL_MASK) === 0;
 
 /** What the hypervisor writes when an event is raised; with `upcall`, the vCPU is told too. */
 export function raise(frames: Frames, sharedInfo: Mfn, port: Port, vcpu: number, upcall: boolean): void {
   const word = EVTCHN_PENDING + wordOf(port);
   frames.put32(sharedInfo, word, frames.get32(sharedInfo, word) | bitOf(port));
-  if (!upcall) return;
+  if (!upcall || !hasVcpuInfo(vcpu)) return;
   const info = vcpuInfo(vcpu);
   // A selector bit stands for a 64-bit word of pending bits; the selector itself is two 32-bit halves.
   const selector = info + PENDING_SEL + (port >>> 11) * 4;
@@ -74,6 +71,9 @@ export function takePending(frames: Frames, sharedInfo: Mfn, vcpu: number): Port
   return ports;
 }
 
-/** Whether a domain's vCPU has an event to look at: for sched_op(block). */
+/**
+ * Whether a domain's vCPU has an event to look at, for sched_op(block). Its upcall mask does not matter: to block is to take upcalls
+ * (vcpu_block_enable_events() in xen/common/sched/core.c).
+ */
 export const mustNotBlock = (xen: Xen, domid: DomId, vcpu: number, guest: GuestReader): boolean =>
-  upcallPending(guest, xen.domain.of(0)!.shared_info_mfn.at(domid), vcpu);
+  hasVcpuInfo(vcpu) && guest.get8(xen.sharedInfo(domid), vcpuInfo(vcpu) + UPCALL_PENDING) !== 0;

@@ -1,4 +1,6 @@
 // Event channels: each domain's ports, and which port a virtual interrupt goes to.
+import type { DomId, Port } from '../../../events/units.ts';
+import { VIRQ } from '../../abi/virq.ts';
 import type { Journal } from '../../tables/journal.ts';
 import { type Rows, Table } from '../../tables/table.ts';
 
@@ -18,27 +20,27 @@ export type Ports = Rows<typeof evtchnSchema>;
 /** Row vcpu * NR_VIRQS + virq: the port, 0 for none. */
 export const virqSchema = { port: 'u32' } as const;
 
-/** public/xen.h. */
-export const NR_VIRQS = 24;
-export const VIRQ_TIMER = 0;
-export const VIRQ_DEBUG = 1;
-export const VIRQ_CONSOLE = 2;
-export const VIRQ_DOM_EXC = 3;
-/** VIRQs of a domain as a whole, bound on vCPU 0 only (xen/common/event_channel.c, get_virq_type()). */
-const perVcpu: readonly number[] = [VIRQ_TIMER, VIRQ_DEBUG, 9 /* XENOPROF */, 13 /* XENPMU */];
+/** VIRQs of a domain as a whole, bound on vCPU 0 only (xen/common/event_channel.c, virq_is_global()). */
+const perVcpu: readonly number[] = [VIRQ.TIMER, VIRQ.DEBUG, VIRQ.XENOPROF, VIRQ.XENPMU];
 export const isGlobalVirq = (virq: number): boolean => !perVcpu.includes(virq);
 
 /** How many ports the two-level ABI has with 64-bit words (public/event_channel.h, EVTCHN_2L_NR_CHANNELS). */
 export const EVTCHN_2L_NR_CHANNELS = 4096;
+/** How many ports Xen makes room for at a time (xen/include/xen/sched.h); what is beyond is no port at all. */
+const EVTCHNS_PER_BUCKET = 64;
 
 export class Evtchn {
   readonly ports: Table<typeof evtchnSchema>;
   readonly virqs: Table<typeof virqSchema>;
   constructor(journal: Journal) {
-    this.ports = new Table('evtchn', evtchnSchema, journal, 32);
+    this.ports = new Table('evtchn', evtchnSchema, journal, EVTCHNS_PER_BUCKET);
     this.virqs = new Table('virq', virqSchema, journal, 32);
   }
   get tables() {
     return [this.ports, this.virqs] as const;
+  }
+  /** Whether there is room for a port, free or not (port_is_valid() in xen/include/xen/event.h). The first bucket is always there. */
+  isValid(domid: DomId, port: Port): boolean {
+    return port >= 0 && port < Math.max(EVTCHNS_PER_BUCKET, this.ports.of(domid)?.length ?? 0);
   }
 }

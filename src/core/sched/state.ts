@@ -1,5 +1,6 @@
 // vCPUs as the scheduler sees them, the pCPUs, and the run queue.
 import type { DomId } from '../../../events/units.ts';
+import { XEN_LEGACY_MAX_VCPUS } from '../../abi/shared-info.ts';
 import { Heap } from '../../tables/heap.ts';
 import type { Journal } from '../../tables/journal.ts';
 import { type Rows, Table } from '../../tables/table.ts';
@@ -28,9 +29,11 @@ export const vcpuSchema = {
   credit: 'f64',
   /** The step that made it runnable: the cause of its next slice, and its place among equals. */
   woken_by: 'f64',
-  /** A bit for each pCPU that it may run on; 0 means all. */
+  /** A bit for each of the first AFFINITY_BITS pCPUs that it may run on; 0 means all. */
   affinity: 'u32',
 } as const;
+/** pCPUs above take whatever has no affinity. */
+export const AFFINITY_BITS = 32;
 export type Vcpus = Rows<typeof vcpuSchema>;
 
 export const pcpuSchema = {
@@ -47,6 +50,9 @@ export const schedSchema = { base: 'f64' } as const;
 export const vcpuId = (domid: DomId, vcpu: number): number => domid * 256 + vcpu;
 export const domidOf = (id: number): DomId => Math.floor(id / 256);
 export const vcpuOf = (id: number): number => id % 256;
+
+/** Those above have no place in the shared info page: no event reaches them (xen/common/domain.c, dummy_vcpu_info). */
+export const hasVcpuInfo = (vcpu: number): boolean => vcpu < XEN_LEGACY_MAX_VCPUS;
 
 export class Sched {
   readonly vcpu: Table<typeof vcpuSchema>;
