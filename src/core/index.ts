@@ -1,6 +1,6 @@
 // The hypervisor: every hypercall of the core's subsystems, their facts, and what these write into guest memory.
-import type { GuestReader } from '../../events/step.ts';
-import type { Ns } from '../../events/units.ts';
+import { type GuestReader, refuse } from '../../events/step.ts';
+import { DOMID_XEN, type Ns } from '../../events/units.ts';
 import type {
   DomainCommand,
   DomainFact,
@@ -39,6 +39,9 @@ export type CoreCommand =
 export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact | GnttabFact | DomainFact;
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
+  // Nobody asks whose vCPUs will never run: a domain that is not there, or is dying. Timers are the clock's to expire.
+  if ('domid' in command && command.type !== 'timer.expire' && command.domid !== DOMID_XEN && !xen.isAlive(command.domid))
+    return refuse('ESRCH');
   switch (command.type) {
     case 'evtchn.alloc_unbound':
     case 'evtchn.bind_interdomain':
@@ -60,12 +63,17 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
       return sched.decide(xen, command, now, guest);
     case 'vcpu.initialise':
     case 'vcpu.up':
-    case 'vcpu.down':
     case 'vcpu.is_up':
     case 'vcpu.get_runstate_info':
     case 'domctl.setvcpucontext':
     case 'domctl.getvcpuinfo':
       return vcpu.decide(xen, command, now);
+    case 'vcpu.down': {
+      const { domid } = command;
+      return vcpu.isLastUp(xen, domid, command.vcpu)
+        ? domain.decide(xen, { type: 'sched.shutdown', domid, reason: 'poweroff' }, now, guest)
+        : vcpu.decide(xen, command, now);
+    }
     case 'timer.set_timer_op':
     case 'vcpu.set_singleshot_timer':
     case 'vcpu.stop_singleshot_timer':
@@ -79,7 +87,7 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'gnttab.unmap_grant_ref':
     case 'gnttab.copy':
     case 'gnttab.seed':
-      return gnttab.decide(xen, command, guest);
+      return gnttab.decide(xen, command, now, guest);
     case 'memory.populate_physmap':
     case 'memory.decrease_reservation':
     case 'memory.current_reservation':

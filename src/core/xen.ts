@@ -1,6 +1,7 @@
 // The hypervisor's state: every table that the core's `evolve` writes, and the questions that all subsystems ask of them.
-import { DOMID_SELF, type DomId, type Gfn, type Mfn, type Pages } from '../../events/units.ts';
+
 import type { GuestReader } from '../../events/step.ts';
+import { DOMID_SELF, type DomId, type Gfn, type Mfn, type Pages } from '../../events/units.ts';
 import type { Journal } from '../tables/journal.ts';
 import { type Cell, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
 import { Domains } from './domain/state.ts';
@@ -97,12 +98,18 @@ export class Xen {
   /** The frame that a grant entry of `domid` names, or -1 where it is not the domain's to give. */
   grantedFrame(domid: DomId, frame: number): Mfn {
     if (this.domain.of(0)!.hvm.at(domid) === 1) return this.p2m.mfn(domid, frame);
-    return this.p2m.owns(domid, frame) ? frame : -1;
+    return this.p2m.gfn(domid, frame) < 0 ? -1 : frame;
   }
-  /** Whether a dying domain has given everything back and only one mapping by another domain keeps it. */
-  isLastReference(domid: DomId): boolean {
-    const row = this.domain.of(0)!;
-    return row.state.is(domid) === 'dead' && row.foreign_maps.at(domid) === 1;
+  /** Whether a domain has given everything back but frames that others have mapped. */
+  isZombie(domid: DomId): boolean {
+    return this.domain.of(0)!.state.is(domid) === 'dead';
+  }
+  /** The frames of a domain that somebody has mapped by grants: it can not give them back. */
+  mappedFrames(domid: DomId): ReadonlySet<Mfn> {
+    const mapped = new Set<Mfn>();
+    const { mfn, length } = this.gnttab.active.of(domid)!;
+    for (let ref = 0; ref < length; ref++) if (mfn.at(ref) !== 0) mapped.add(mfn.at(ref));
+    return mapped;
   }
 
   digest(): number {

@@ -1,63 +1,39 @@
 // The domctls and sched_ops that make, pause, stop and end domains (xen/common/domctl.c, xen/common/domain.c).
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
-import { DOMID_FIRST_RESERVED, type DomId, kibToPages, type Ns } from '../../../events/units.ts';
-import type { DomainCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
+import { DOMID_FIRST_RESERVED, DOMID_XEN, type DomId, kibToPages, type Ns } from '../../../events/units.ts';
+import type { CommandOf, DomainCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
+import { XEN_DOMINF } from '../../abi/domctl.ts';
+import { VIRQ } from '../../abi/virq.ts';
 import { raiseVirq } from '../evtchn/decide.ts';
-import { VIRQ_DOM_EXC } from '../evtchn/state.ts';
 import { unmapped } from '../gnttab/decide.ts';
-import { allocateFrame } from '../p2m/decide.ts';
-import { isRunning } from '../vcpu/decide.ts';
+import { allocateFrames } from '../p2m/decide.ts';
+import { offCpu } from '../sched/decide.ts';
+import { timerRow } from '../timer/state.ts';
+import { isRunning, timeIn } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 import { formatHandle, parseHandle } from './state.ts';
 
-/** XEN_DOMINF_* of public/domctl.h. */
-const DOMINF_dying = 1 << 0;
-const DOMINF_hvm_guest = 1 << 1;
-const DOMINF_shutdown = 1 << 2;
-const DOMINF_paused = 1 << 3;
-const DOMINF_blocked = 1 << 4;
-const DOMINF_running = 1 << 5;
-const DOMINF_shutdownshift = 16;
 const MAX_VIRT_CPUS = 128;
+/** What a domain gets when nobody says otherwise, and the most that it can have (xen/common/grant_table.c). */
+const MAX_GRANT_FRAMES = 64;
+const MAX_MAPTRACK_FRAMES = 1024;
+/** Times that a toolstack can pause a domain (xen/common/domain.c, _domain_pause_by_systemcontroller()). */
+const MAX_PAUSES = 255;
+/** max_mem's limit: struct domain counts pages in 32 bits. */
+const MAX_PAGES = 2 ** 32 - 2;
 /** How many ports or mappings one step of dying gives back, before others get their turn. */
 const BATCH = 64;
 
 export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestReader): Outcome {
   if (command.type === 'sched.shutdown') return shutdown(xen, command.domid, command.reason, now, guest);
-  if (!isPrivileged(command.domid)) return refuse('EPERM');
   const row = xen.domain.of(0)!;
 
   switch (command.type) {
-    case 'domctl.createdomain': {
-      const { domain, max_vcpus, max_grant_frames, max_maptrack_frames } = command;
-      if (domain > 0 && domain < DOMID_FIRST_RESERVED && xen.exists(domain)) return refuse('EEXIST');
-      if (max_vcpus < 1 || max_vcpus > MAX_VIRT_CPUS || !parseHandle(command.handle)) return refuse('EINVAL');
-      if (max_grant_frames < 1) return refuse('EINVAL');
-      const domid = domain > 0 && domain < DOMID_FIRST_RESERVED ? domain : freeDomid(xen);
-      if (domid < 0) return refuse('ENOMEM');
-      const shared_info_mfn = allocateFrame(xen);
-      if (shared_info_mfn < 0) return refuse('ENOMEM');
-      const { ssidref, handle, hvm } = command;
-      // A negative limit means "none" (xl's default); the two-level ABI has its own.
-      const max_evtchn_port = command.max_evtchn_port < 0 ? 2 ** 31 - 1 : command.max_evtchn_port;
-      return accept(
-        { domain: domid },
-        {
-          type: 'domain.created',
-          domid,
-          ssidref,
-          handle,
-          max_vcpus,
-          max_evtchn_port,
-          max_grant_frames,
-          max_maptrack_frames,
-          hvm,
-          shared_info_mfn,
-        },
-      );
-    }
+    case 'domctl.createdomain':
+      return isPrivileged(command.domid) ? createdomain(xen, command) : refuse('EPERM');
     case 'sysctl.physinfo': {
+      if (!isPrivileged(command.domid)) return refuse('EPERM');
       const cpus = xen.sched.pcpu.of(0)!;
       let nr_cpus = 0;
       while (cpus.state.is(nr_cpus) !== 'none') nr_cpus++;
@@ -71,33 +47,36 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
       });
     }
     case 'domctl.getdomaininfo':
-      return getdomaininfo(xen, command.domid, command.domain);
+      return getdomaininfo(xen, command.domid, command.domain, now);
   }
 
   const { domain } = command;
   if (!xen.exists(domain)) return refuse('ESRCH');
+  if (!isPrivileged(command.domid)) return refuse('EPERM');
   switch (command.type) {
     case 'domctl.max_vcpus': {
       const { max } = command;
-      if (domain === command.domid && row.nr_vcpus.at(domain) > 0) return refuse('EINVAL');
-      if (max < 1 || max !== row.max_vcpus.at(domain)) return refuse('EINVAL');
+      if (domain === command.domid || max !== row.max_vcpus.at(domain)) return refuse('EINVAL');
       if (row.nr_vcpus.at(domain) > 0) return accept();
       return accept({}, { type: 'domain.vcpus_allocated', domid: domain, count: max, at_ns: now });
     }
-    case 'domctl.max_mem':
-      return accept({}, { type: 'domain.max_mem_set', domid: domain, max_pages: kibToPages(command.max_memkb) });
+    case 'domctl.max_mem': {
+      // "Unlimited" is a negative number here and a huge one there.
+      const wanted = kibToPages(command.max_memkb);
+      const max_pages = wanted < 0 ? MAX_PAGES : Math.min(wanted, MAX_PAGES);
+      return accept({}, { type: 'domain.max_mem_set', domid: domain, max_pages });
+    }
     case 'domctl.pausedomain': {
       if (domain === command.domid) return refuse('EINVAL');
+      if (row.controller_pause_count.at(domain) >= MAX_PAUSES) return refuse('EOVERFLOW');
       const paused: Fact = { type: 'domain.paused', domid: domain, at_ns: now };
       return row.controller_pause_count.at(domain) > 0
         ? accept({}, paused)
         : accept({}, paused, ...forEachVcpu(xen, domain, 'vcpu.paused', now));
     }
     case 'domctl.unpausedomain': {
-      if (domain === command.domid) return refuse('EINVAL');
       const count = row.controller_pause_count.at(domain);
-      // Unpausing what runs is no error (domain_unpause_by_systemcontroller() answers -EINVAL, which the domctl drops).
-      if (count === 0) return accept();
+      if (count === 0) return refuse('EINVAL');
       const unpaused: Fact = { type: 'domain.unpaused', domid: domain, at_ns: now };
       return count > 1 ? accept({}, unpaused) : accept({}, unpaused, ...forEachVcpu(xen, domain, 'vcpu.unpaused', now));
     }
@@ -106,6 +85,40 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
     default:
       return command satisfies never;
   }
+}
+
+/** Makes a domain with what it has from the start: a shared info page and the first frame of its grant table. */
+function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>): Outcome {
+  const { domain, ssidref, handle, max_vcpus, hvm } = command;
+  const isChosen = domain > 0 && domain < DOMID_FIRST_RESERVED;
+  if (isChosen && xen.exists(domain)) return refuse('EEXIST');
+  const domid = isChosen ? domain : freeDomid(xen, command.domid);
+  if (domid < 0) return refuse('ENOMEM');
+  if (max_vcpus < 1 || max_vcpus > MAX_VIRT_CPUS || !parseHandle(handle)) return refuse('EINVAL');
+  // A negative limit is the host's own (grant_table_init(), evtchn_init()).
+  const max_evtchn_port = command.max_evtchn_port < 0 ? 2 ** 31 - 1 : command.max_evtchn_port;
+  const max_grant_frames = command.max_grant_frames < 0 ? MAX_GRANT_FRAMES : command.max_grant_frames;
+  const max_maptrack_frames = command.max_maptrack_frames < 0 ? MAX_MAPTRACK_FRAMES : command.max_maptrack_frames;
+  if (max_grant_frames < 1 || max_grant_frames > MAX_GRANT_FRAMES || max_maptrack_frames > MAX_MAPTRACK_FRAMES)
+    return refuse('EINVAL');
+  const [shared_info_mfn, grant_mfn] = allocateFrames(xen, 2);
+  if (shared_info_mfn === undefined || grant_mfn === undefined) return refuse('ENOMEM');
+  return accept(
+    { domain: domid },
+    {
+      type: 'domain.created',
+      domid,
+      ssidref,
+      handle,
+      max_vcpus,
+      max_evtchn_port,
+      max_grant_frames,
+      max_maptrack_frames,
+      hvm,
+      shared_info_mfn,
+    },
+    { type: 'gnttab.table_grown', domid, frames: [grant_mfn] },
+  );
 }
 
 /** domain_kill(): one stage a call, ERESTART until nothing is left to do. */
@@ -118,6 +131,7 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
       undefined,
       { type: 'domain.dying_started', domid, at_ns: now },
       ...forEachVcpu(xen, domid, 'vcpu.paused', now),
+      ...stoppedTimers(xen, domid),
     );
 
   const ports = xen.evtchn.ports.of(domid)!;
@@ -126,39 +140,52 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
     if (ports.state.at(port) !== 0) closed.push({ type: 'evtchn.closed', domid, port });
   if (closed.length > 0) return refuse('ERESTART', undefined, ...closed);
 
-  const unmaps = nextUnmaps(xen, domid);
+  const unmaps = nextUnmaps(xen, domid, now, guest);
   if (unmaps.length > 0) return refuse('ERESTART', undefined, ...unmaps);
 
   const released = releasable(xen, domid);
   if (released.length > 0) return refuse('ERESTART', undefined, ...released);
   // Mapped elsewhere: it stays as a zombie until the last mapping goes (see gnttab's `unmapped`).
-  if (row.foreign_maps.at(domid) > 0) return accept({}, { type: 'domain.relinquished', domid });
-  return accept({}, { type: 'domain.destroyed', domid }, ...raiseVirq(xen, 0, 0, VIRQ_DOM_EXC, now, guest));
+  const end: Fact = { type: row.foreign_maps.at(domid) > 0 ? 'domain.relinquished' : 'domain.destroyed', domid };
+  return accept({}, end, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest));
 }
 
-/** The next mappings that a dying domain lets go. One that may be the last of another zombie goes alone: it may take that one along. */
-function nextUnmaps(xen: Xen, domid: DomId): Fact[] {
-  const maps = xen.gnttab.maptrack.of(domid)!;
-  const { state } = xen.domain.of(0)!;
+/** No vCPU of a dying domain will ever run: nobody waits for its timers. */
+function stoppedTimers(xen: Xen, domid: DomId): Fact[] {
+  const { state } = xen.timers.rows.of(domid)!;
   const facts: Fact[] = [];
+  for (let vcpu = 0; vcpu < xen.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
+    for (const kind of ['singleshot', 'periodic'] as const)
+      if (state.is(timerRow(vcpu, kind)) === 'armed') facts.push({ type: 'timer.stopped', domid, vcpu, kind });
+  return facts;
+}
+
+/**
+ * The next mappings that a dying domain lets go. What one of them leads to is decided on the state before all: so no entry comes
+ * twice, and a zombie's comes alone, for it may take the zombie along.
+ */
+function nextUnmaps(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Fact[] {
+  const maps = xen.gnttab.maptrack.of(domid)!;
+  const facts: Fact[] = [];
+  const entries = new Set<string>();
   for (let handle = 0; handle < maps.length && facts.length < BATCH; handle++) {
     if (maps.state.is(handle) === 'free') continue;
-    const alone = state.is(maps.dom.at(handle)) === 'dead';
-    if (alone && facts.length > 0) break;
-    facts.push(...unmapped(xen, domid, handle));
-    if (alone) break;
+    const dom = maps.dom.at(handle);
+    if (xen.isZombie(dom)) return facts.length > 0 ? facts : unmapped(xen, domid, handle, now, guest);
+    const entry = `${dom} ${maps.ref.at(handle)}`;
+    if (entries.has(entry)) break;
+    entries.add(entry);
+    facts.push(...unmapped(xen, domid, handle, now, guest));
   }
   return facts;
 }
 
 /** All memory of a dying domain but the frames that somebody still has mapped. */
 function releasable(xen: Xen, domid: DomId): Fact[] {
-  const held = new Set<number>();
-  const active = xen.gnttab.active.of(domid)!;
-  for (let ref = 0; ref < active.length; ref++) if (active.mfn.at(ref) !== 0) held.add(active.mfn.at(ref));
+  const held = [...xen.mappedFrames(domid)].sort((a, b) => a - b);
   const facts: Fact[] = [];
   for (const range of xen.p2m.of(domid)) {
-    const inside = [...held].filter((mfn) => mfn >= range.mfn && mfn < range.mfn + range.count).sort((a, b) => a - b);
+    const inside = held.filter((mfn) => mfn >= range.mfn && mfn < range.mfn + range.count);
     let gfn = range.gfn;
     for (const mfn of [...inside, range.mfn + range.count]) {
       const end = range.gfn + (mfn - range.mfn);
@@ -176,55 +203,57 @@ function shutdown(
   now: Ns,
   guest: GuestReader,
 ): Outcome {
-  const row = xen.domain.of(0)!;
   if (!xen.exists(domid)) return refuse('ESRCH');
   // Only the first reason counts (domain_shutdown()).
-  if (row.shut_down.is(domid) !== 'no') return accept();
+  if (xen.domain.of(0)!.shut_down.is(domid) !== 'no') return accept();
   return accept(
     {},
     { type: 'domain.shut_down', domid, reason, at_ns: now },
     ...forEachVcpu(xen, domid, 'vcpu.paused', now),
-    ...raiseVirq(xen, 0, 0, VIRQ_DOM_EXC, now, guest),
+    ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest),
   );
 }
 
-function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId): Outcome {
+function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome {
   const row = xen.domain.of(0)!;
   if (wanted >= DOMID_FIRST_RESERVED) return refuse('EINVAL');
   let domain = Math.max(0, wanted);
   while (domain < row.length && row.state.is(domain) === 'none') domain++;
   if (domain >= row.length) return refuse('ESRCH');
+  if (!isPrivileged(caller)) return refuse('EPERM');
   const vcpus = xen.sched.vcpu.of(domain)!;
   let online = 0;
   let cpu_time_ns = 0;
   let running = false;
   let blocked = true;
   for (let vcpu = 0; vcpu < row.nr_vcpus.at(domain); vcpu++) {
-    cpu_time_ns += vcpus.time_running.at(vcpu);
+    cpu_time_ns += timeIn('running', vcpus, vcpu, now);
     if (vcpus.up.at(vcpu) === 0) continue;
     online++;
     if (vcpus.blocked.at(vcpu) === 0) blocked = false;
     if (isRunning(vcpus, caller, domain, vcpu)) running = true;
   }
-  const reason = row.shut_down.at(domain);
+  // The index of the name, less one for "no", is the code; "no" is SHUTDOWN_CODE_INVALID, all ones, as Xen shows it.
+  const reason = row.shut_down.at(domain) - 1;
   const flags =
-    (row.state.is(domain) !== 'alive' ? DOMINF_dying : 0) |
-    (row.hvm.at(domain) ? DOMINF_hvm_guest : 0) |
-    (reason > 0 ? DOMINF_shutdown | ((reason - 1) << DOMINF_shutdownshift) : 0) |
-    (row.controller_pause_count.at(domain) > 0 ? DOMINF_paused : 0) |
-    (blocked && !running ? DOMINF_blocked : 0) |
-    (running ? DOMINF_running : 0);
+    (xen.isZombie(domain) ? XEN_DOMINF.dying : 0) |
+    (row.hvm.at(domain) ? XEN_DOMINF.hvm_guest : 0) |
+    (reason >= 0 ? XEN_DOMINF.shutdown : 0) |
+    (reason << XEN_DOMINF.shutdownshift) |
+    (row.controller_pause_count.at(domain) > 0 ? XEN_DOMINF.paused : 0) |
+    (online > 0 && blocked && !running ? XEN_DOMINF.blocked : 0) |
+    (running ? XEN_DOMINF.running : 0);
   const handle = xen.domains.handles.of(0)!;
   return accept({
     domain,
-    flags,
+    flags: flags >>> 0,
     tot_pages: row.tot_pages.at(domain),
     max_pages: row.max_pages.at(domain),
     outstanding_pages: 0,
     shared_info_frame: row.shared_info_mfn.at(domain),
     cpu_time_ns,
     nr_online_vcpus: online,
-    max_vcpu_id: Math.max(0, row.nr_vcpus.at(domain) - 1),
+    max_vcpu_id: (row.nr_vcpus.at(domain) - 1) >>> 0, // XEN_INVALID_MAX_VCPU_ID where there is none
     ssidref: row.ssidref.at(domain),
     handle: formatHandle([handle.a.at(domain), handle.b.at(domain), handle.c.at(domain), handle.d.at(domain)]),
   });
@@ -232,12 +261,16 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId): Outcome {
 
 function forEachVcpu(xen: Xen, domid: DomId, type: 'vcpu.paused' | 'vcpu.unpaused', at_ns: Ns): Fact[] {
   const facts: Fact[] = [];
-  for (let vcpu = 0; vcpu < xen.domain.of(0)!.nr_vcpus.at(domid); vcpu++) facts.push({ type, domid, vcpu, at_ns });
+  for (let vcpu = 0; vcpu < xen.domain.of(0)!.nr_vcpus.at(domid); vcpu++) {
+    if (type === 'vcpu.paused') facts.push(...offCpu(xen, domid, vcpu, at_ns));
+    facts.push({ type, domid, vcpu, at_ns });
+  }
   return facts;
 }
 
-/** The next id after the last one given out, wrapping at the reserved ids; -1 when all are taken. */
-function freeDomid(xen: Xen): DomId {
+/** The next id after the last one given out, wrapping at the reserved ids; -1 when all are taken. What Xen builds for itself is dom0. */
+function freeDomid(xen: Xen, caller: DomId): DomId {
+  if (caller === DOMID_XEN) return xen.exists(0) ? -1 : 0;
   const last = xen.domains.rover.of(0)!.domid.at(0);
   for (let i = 1; i < DOMID_FIRST_RESERVED; i++) {
     const domid = ((last + i - 1) % (DOMID_FIRST_RESERVED - 1)) + 1;

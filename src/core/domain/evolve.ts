@@ -41,7 +41,7 @@ export function evolve(xen: Xen, event: DomainFact): void {
         vcpus.runstate.become(vcpu, 'offline');
         vcpus.entry_ns.put(vcpu, event.at_ns);
         vcpus.credit.put(vcpu, CREDIT_INIT - xen.sched.scale.of(0)!.base.at(0));
-        vcpus.pauses.put(vcpu, row.controller_pause_count.at(domid) > 0 ? 1 : 0);
+        vcpus.pauses.put(vcpu, pausesOf(xen, domid));
       }
       return;
     }
@@ -73,6 +73,16 @@ export function evolve(xen: Xen, event: DomainFact): void {
   }
 }
 
+/** How many reasons a domain has for none of its vCPUs to run. */
+export function pausesOf(xen: Xen, domid: DomId): number {
+  const { controller_pause_count, shut_down, state } = xen.domain.of(0)!;
+  return (
+    (controller_pause_count.at(domid) > 0 ? 1 : 0) +
+    (shut_down.is(domid) === 'no' ? 0 : 1) +
+    (state.is(domid) === 'alive' ? 0 : 1)
+  );
+}
+
 function forget(xen: Xen, domid: DomId): void {
   const row = xen.domain.of(0)!;
   for (let vcpu = 0; vcpu < row.nr_vcpus.at(domid); vcpu++) {
@@ -91,6 +101,7 @@ export function framesOf(xen: Xen, domid: DomId): { mfn: number; count: number }
   const frames = xen.p2m.of(domid).map(({ mfn, count }) => ({ mfn, count }));
   frames.push({ mfn: xen.sharedInfo(domid), count: 1 });
   const table = xen.gnttab.frames.of(domid)!;
-  for (let i = 0; i < xen.domain.of(0)!.nr_grant_frames.at(domid); i++) frames.push({ mfn: table.mfn_plus_1.at(i) - 1, count: 1 });
+  for (let i = 0; i < xen.domain.of(0)!.nr_grant_frames.at(domid); i++)
+    frames.push({ mfn: table.mfn_plus_1.at(i) - 1, count: 1 });
   return frames;
 }

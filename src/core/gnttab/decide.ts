@@ -1,22 +1,25 @@
 // grant_table_op (xen/common/grant_table.c), version 1 entries.
 import type { Errno } from '../../../events/errno.ts';
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
-import { DOMID_FIRST_RESERVED, type DomId, type Gref, type Mfn, PAGE_SIZE } from '../../../events/units.ts';
+import { DOMID_SELF, type DomId, type Gref, type Mfn, type Ns, PAGE_SIZE } from '../../../events/units.ts';
 import type { Fact, GnttabCommand, Outcome } from '../../../events/vocabulary.ts';
-import { allocate } from '../p2m/decide.ts';
+import { VIRQ } from '../../abi/virq.ts';
+import { raiseVirq } from '../evtchn/decide.ts';
+import { allocateFrames } from '../p2m/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged, resolve } from '../xsm.ts';
 import {
   ENTRIES_PER_FRAME,
   GRANT_ENTRY_SIZE,
   GTF_permit_access,
-  GTF_readonly,
   GTF_reading,
+  GTF_readonly,
+  GTF_sub_page,
   GTF_type_mask,
   GTF_writing,
 } from './state.ts';
 
-export function decide(xen: Xen, command: GnttabCommand, guest: GuestReader): Outcome {
+export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestReader): Outcome {
   const { domid } = command;
   if (!xen.exists(domid)) return refuse('ESRCH');
 
@@ -34,34 +37,35 @@ export function decide(xen: Xen, command: GnttabCommand, guest: GuestReader): Ou
     }
     case 'gnttab.map_grant_ref': {
       const { ref, readonly } = command;
-      const dom = xen.self(domid, command.dom);
-      if (dom >= DOMID_FIRST_RESERVED || !xen.isAlive(dom)) return refuse('bad_domain');
+      const { dom } = command;
+      // DOMID_SELF is nobody here (rcu_lock_domain_by_id()); who dies still has pages to map.
+      if (!xen.exists(dom)) return refuse('bad_domain');
       const handle = freeHandle(xen, domid);
       if (handle < 0) return refuse('no_space');
-      const entry = readEntry(xen, guest, dom, ref, domid, readonly);
+      const entry = mapEntry(xen, guest, dom, ref, domid, readonly);
       if (!entry.ok) return refuse(entry.errno);
-      const { mfn, flags } = entry;
-      const set_flags = (GTF_reading | (readonly ? 0 : GTF_writing)) & ~flags;
+      const { mfn, set_flags } = entry;
       return accept({ handle, mfn }, { type: 'gnttab.ref_mapped', domid, handle, dom, ref, mfn, readonly, set_flags });
     }
     case 'gnttab.unmap_grant_ref': {
       const { handle } = command;
       return xen.gnttab.maptrack.of(domid)!.state.is(handle) === 'free'
         ? refuse('bad_handle')
-        : accept({}, ...unmapped(xen, domid, handle));
+        : accept({}, ...unmapped(xen, domid, handle, now, guest));
     }
     case 'gnttab.copy': {
       const { source_offset, dest_offset, len } = command;
+      const from = copyOwner(xen, domid, command.source_dom, command.source_is_ref);
+      if (!from.ok) return refuse(from.errno);
+      const to = copyOwner(xen, domid, command.dest_dom, command.dest_is_ref);
+      if (!to.ok) return refuse(to.errno);
+      const source = copySide(xen, guest, domid, from.dom, command.source_ref, command.source_is_ref, true);
+      if (!source.ok) return refuse(source.errno);
+      const dest = copySide(xen, guest, domid, to.dom, command.dest_ref, command.dest_is_ref, false);
+      if (!dest.ok) return refuse(dest.errno);
       if (source_offset < 0 || dest_offset < 0 || len < 0) return refuse('bad_copy_arg');
       if (source_offset + len > PAGE_SIZE || dest_offset + len > PAGE_SIZE) return refuse('bad_copy_arg');
-      const source = copySide(xen, guest, domid, command.source_dom, command.source_ref, command.source_is_ref, true);
-      if (!source.ok) return refuse(source.errno);
-      const dest = copySide(xen, guest, domid, command.dest_dom, command.dest_ref, command.dest_is_ref, false);
-      if (!dest.ok) return refuse(dest.errno);
-      return accept(
-        {},
-        { type: 'gnttab.copied', source_mfn: source.mfn, source_offset, dest_mfn: dest.mfn, dest_offset, len },
-      );
+      return accept({}, { type: 'gnttab.copied', source_mfn: source.mfn, source_offset, dest_mfn: dest.mfn, dest_offset, len });
     }
     case 'gnttab.seed': {
       if (!isPrivileged(domid)) return refuse('EPERM');
@@ -82,8 +86,11 @@ export function entryFrame(xen: Xen, dom: DomId, ref: Gref): Mfn {
 }
 export const entryOffset = (ref: Gref): number => (ref % ENTRIES_PER_FRAME) * GRANT_ENTRY_SIZE;
 
-/** The facts of one unmapping; flags go down with the last mapping that needed them. */
-export function unmapped(xen: Xen, domid: DomId, handle: number): Fact[] {
+/**
+ * The facts of one unmapping; flags go down with the last mapping that needed them. What a zombie kept only for this mapping goes
+ * back to the heap, and with the last mapping the zombie itself.
+ */
+export function unmapped(xen: Xen, domid: DomId, handle: number, now: Ns, guest: GuestReader): Fact[] {
   const maps = xen.gnttab.maptrack.of(domid)!;
   const dom = maps.dom.at(handle);
   const ref = maps.ref.at(handle);
@@ -93,68 +100,109 @@ export function unmapped(xen: Xen, domid: DomId, handle: number): Fact[] {
   const readers = active.readers.at(ref) - (readonly ? 1 : 0);
   const clear_flags = (readonly || writers > 0 ? 0 : GTF_writing) | (readers + writers > 0 ? 0 : GTF_reading);
   const unmap: Fact = { type: 'gnttab.ref_unmapped', domid, handle, dom, ref, clear_flags };
-  return xen.isLastReference(dom) ? [unmap, { type: 'domain.destroyed', domid: dom }] : [unmap];
+  if (!xen.isZombie(dom)) return [unmap];
+  if (xen.domain.of(0)!.foreign_maps.at(dom) === 1)
+    return [unmap, { type: 'domain.destroyed', domid: dom }, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest)];
+  if (readers + writers > 0) return [unmap];
+  const mfn = maps.mfn.at(handle);
+  for (let other = 0; other < active.length; other++) if (other !== ref && active.mfn.at(other) === mfn) return [unmap];
+  const gfn = xen.p2m.gfn(dom, mfn);
+  return gfn < 0 ? [unmap] : [unmap, { type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 }];
 }
 
 function setupTable(xen: Xen, dom: DomId, nr_frames: number): Outcome {
   const row = xen.domain.of(0)!;
-  if (nr_frames > row.max_grant_frames.at(dom)) return refuse('general_error');
+  if (nr_frames < 0 || nr_frames > row.max_grant_frames.at(dom)) return refuse('general_error');
   const have = row.nr_grant_frames.at(dom);
   const frames: number[] = [];
   const table = xen.gnttab.frames.of(dom)!;
   for (let i = 0; i < Math.min(have, nr_frames); i++) frames.push(table.mfn_plus_1.at(i) - 1);
-  const added = framesFromHeap(xen, nr_frames - have);
+  const added = allocateFrames(xen, nr_frames - have);
   if (added.length < nr_frames - have) return refuse('general_error');
   return added.length === 0
     ? accept({ frames })
     : accept({ frames: [...frames, ...added] }, { type: 'gnttab.table_grown', domid: dom, frames: added });
 }
 
-function framesFromHeap(xen: Xen, wanted: number): Mfn[] {
-  const frames: Mfn[] = [];
-  const extents = allocate(xen, wanted);
-  for (let i = 0; i < extents.length; i += 2) for (let k = 0; k < extents[i + 1]!; k++) frames.push(extents[i]! + k);
-  return frames;
+type Pinned = { ok: true; mfn: Mfn; set_flags: number } | { ok: false; errno: Errno };
+const fail = (errno: Errno): { ok: false; errno: Errno } => ({ ok: false, errno });
+
+/** How often an entry can be mapped for reading, and how often for writing (GNTPIN_incr2oflow_mask()). */
+const MAX_PINS = 128;
+
+/** Whether an entry in use is in use by somebody else, or as often as can be counted. */
+function mayNotPin(xen: Xen, dom: DomId, ref: Gref, user: DomId, readonly: boolean): boolean {
+  const { readers, writers, domid } = xen.gnttab.active.of(dom)!;
+  if (readers.at(ref) + writers.at(ref) === 0) return false;
+  return domid.at(ref) !== user || (readonly ? readers : writers).at(ref) >= MAX_PINS;
 }
 
-/** Checks an entry of version 1 as _set_status_v1() does, for use by `user`. */
-function readEntry(
-  xen: Xen,
-  guest: GuestReader,
-  dom: DomId,
-  ref: Gref,
-  user: DomId,
-  readonly: boolean,
-): { ok: true; mfn: Mfn; flags: number } | { ok: false; errno: Errno } {
+/**
+ * Whether `user` may map an entry, as map_grant_ref() checks it. What an entry in use gives was settled when it was first mapped,
+ * whatever the guest has written there since; only whether it may be written to is looked at again, with the first writer.
+ */
+function mapEntry(xen: Xen, guest: GuestReader, dom: DomId, ref: Gref, user: DomId, readonly: boolean): Pinned {
   const table = entryFrame(xen, dom, ref);
-  if (table < 0) return { ok: false, errno: 'bad_gntref' };
+  if (table < 0) return fail('bad_gntref');
+  if (mayNotPin(xen, dom, ref, user, readonly)) return fail('general_error');
+  const { readers, writers, mfn } = xen.gnttab.active.of(dom)!;
+  const pinned = readers.at(ref) + writers.at(ref) > 0;
+  if (pinned && (readonly || writers.at(ref) > 0)) return { ok: true, mfn: mfn.at(ref), set_flags: 0 };
+  const status = setStatus(guest, table, ref, { pinned, user, readonly, mask: GTF_type_mask | GTF_sub_page });
+  if (!status.ok) return status;
+  const frame = pinned ? mfn.at(ref) : xen.grantedFrame(dom, guest.get32(table, entryOffset(ref) + 4));
+  return frame < 0 ? fail('bad_page') : { ok: true, mfn: frame, set_flags: status.set_flags };
+}
+
+/** Whether `user` may copy by an entry, as acquire_grant_for_copy() checks it. */
+function copyEntry(xen: Xen, guest: GuestReader, dom: DomId, ref: Gref, user: DomId, readonly: boolean): Pinned {
+  const table = entryFrame(xen, dom, ref);
+  if (table < 0) return fail('bad_gntref');
+  if (mayNotPin(xen, dom, ref, user, readonly)) return fail('general_error');
+  const { readers, writers, mfn } = xen.gnttab.active.of(dom)!;
+  const pinned = readers.at(ref) + writers.at(ref) > 0;
+  if (pinned && (readonly || writers.at(ref) > 0))
+    return xen.isAlive(dom) ? { ok: true, mfn: mfn.at(ref), set_flags: 0 } : fail('bad_domain');
+  const status = setStatus(guest, table, ref, { pinned, user, readonly, mask: GTF_type_mask });
+  if (!status.ok) return status;
+  const frame = xen.grantedFrame(dom, guest.get32(table, entryOffset(ref) + 4));
+  if (frame < 0) return fail('bad_page');
+  return pinned && frame !== mfn.at(ref) ? fail('general_error') : { ok: true, mfn: frame, set_flags: 0 };
+}
+
+/** What _set_status_v1() checks in the guest's entry, and the flags that it would raise there. */
+function setStatus(
+  guest: GuestReader,
+  table: Mfn,
+  ref: Gref,
+  { pinned, user, readonly, mask }: { pinned: boolean; user: DomId; readonly: boolean; mask: number },
+): { ok: true; set_flags: number } | { ok: false; errno: Errno } {
   const at = entryOffset(ref);
   const flags = guest.get16(table, at);
-  if ((flags & GTF_type_mask) !== GTF_permit_access || guest.get16(table, at + 2) !== user)
-    return { ok: false, errno: 'general_error' };
-  if (!readonly && (flags & GTF_readonly) !== 0) return { ok: false, errno: 'general_error' };
-  const active = xen.gnttab.active.of(dom)!;
-  // While an entry is in use its frame is what it was at first, whatever the guest writes there now.
-  const mfn =
-    active.readers.at(ref) + active.writers.at(ref) > 0 ? active.mfn.at(ref) : xen.grantedFrame(dom, guest.get32(table, at + 4));
-  return mfn < 0 ? { ok: false, errno: 'bad_page' } : { ok: true, mfn, flags };
+  if (!pinned && ((flags & mask) !== GTF_permit_access || guest.get16(table, at + 2) !== user)) return fail('general_error');
+  if (!readonly && (flags & GTF_readonly) !== 0) return fail('general_error');
+  return { ok: true, set_flags: (GTF_reading | (readonly ? 0 : GTF_writing)) & ~flags };
+}
+
+/** Whose page one side of a copy is (gnttab_copy_lock_domain()): a frame, as opposed to a grant, can only be one's own. */
+function copyOwner(xen: Xen, caller: DomId, dom: DomId, isRef: boolean): { ok: true; dom: DomId } | { ok: false; errno: Errno } {
+  if (dom !== DOMID_SELF && !isRef) return fail('permission_denied');
+  const owner = xen.self(caller, dom);
+  return xen.exists(owner) ? { ok: true, dom: owner } : fail('bad_domain');
 }
 
 function copySide(
   xen: Xen,
   guest: GuestReader,
   caller: DomId,
-  dom: DomId,
+  owner: DomId,
   ref: number,
   isRef: boolean,
   readonly: boolean,
 ): { ok: true; mfn: Mfn } | { ok: false; errno: Errno } {
-  const owner = xen.self(caller, dom);
-  if (owner >= DOMID_FIRST_RESERVED || !xen.isAlive(owner)) return { ok: false, errno: 'bad_domain' };
-  if (isRef) return readEntry(xen, guest, owner, ref, caller, readonly);
-  if (owner !== caller) return { ok: false, errno: 'permission_denied' };
+  if (isRef) return copyEntry(xen, guest, owner, ref, caller, readonly);
   const mfn = xen.p2m.mfn(owner, ref);
-  return mfn < 0 ? { ok: false, errno: 'bad_page' } : { ok: true, mfn };
+  return mfn < 0 ? fail('bad_page') : { ok: true, mfn };
 }
 
 /** The lowest free handle, or -1 at the domain's limit. */

@@ -25,6 +25,7 @@ export function evolve(xen: Xen, event: GnttabFact): void {
       const active = xen.gnttab.active.of(dom)!;
       (event.readonly ? active.readers : active.writers).add(ref, 1);
       active.mfn.put(ref, event.mfn);
+      active.domid.put(ref, domid);
       row.foreign_maps.add(dom, 1);
       if (row.free_handle_hint.at(domid) === handle) row.free_handle_hint.put(domid, handle + 1);
       return;
@@ -34,7 +35,10 @@ export function evolve(xen: Xen, event: GnttabFact): void {
       const maps = xen.gnttab.maptrack.of(domid)!;
       const active = xen.gnttab.active.of(dom)!;
       (maps.readonly.at(handle) === 1 ? active.readers : active.writers).add(ref, -1);
-      if (active.readers.at(ref) + active.writers.at(ref) === 0) active.mfn.put(ref, 0);
+      if (active.readers.at(ref) + active.writers.at(ref) === 0) {
+        active.mfn.put(ref, 0);
+        active.domid.put(ref, 0);
+      }
       maps.state.become(handle, 'free');
       maps.dom.put(handle, 0);
       maps.ref.put(handle, 0);

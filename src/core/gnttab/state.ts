@@ -10,9 +10,10 @@ export const GTF_permit_access = 1;
 export const GTF_readonly = 4;
 export const GTF_reading = 8;
 export const GTF_writing = 16;
+export const GTF_sub_page = 256;
 
-/** An entry in use, in the granting domain's rows: how many mappings read it and how many write it. */
-export const activeSchema = { readers: 'u16', writers: 'u16', mfn: 'f64' } as const;
+/** An entry in use, in the granting domain's rows: how many mappings read it and how many write it, of which frame, and whose. */
+export const activeSchema = { readers: 'u8', writers: 'u8', mfn: 'f64', domid: 'u16' } as const;
 /** The frames of the table itself: row i is the i-th, plus one so that frame 0 can stand there. */
 export const gframeSchema = { mfn_plus_1: 'f64' } as const;
 /** A mapping, in the mapping domain's rows; the row is the handle. */

@@ -1,22 +1,27 @@
 // memory_op (xen/common/memory.c): populate_physmap, decrease_reservation and the two queries.
 import { accept, refuse } from '../../../events/step.ts';
-import type { Mfn, Pages } from '../../../events/units.ts';
+import type { DomId, Gfn, Mfn, Pages } from '../../../events/units.ts';
 import type { MemoryCommand, Outcome } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
 import { resolve } from '../xsm.ts';
-import { covered, overlaps } from './ranges.ts';
+import { overlaps, slice } from './ranges.ts';
 
 export function decide(xen: Xen, command: MemoryCommand): Outcome {
   const target = resolve(xen, command.domid, command.dom);
-  if (!target.ok) return refuse(target.errno);
+  if (!target.ok) {
+    // These two answer how far they came, whatever stopped them (do_memory_op()).
+    const moves = command.type === 'memory.populate_physmap' || command.type === 'memory.decrease_reservation';
+    return moves ? accept({ nr_done: 0 }) : refuse(target.errno);
+  }
   const { dom } = target;
   const row = xen.domain.of(0)!;
 
   switch (command.type) {
     case 'memory.populate_physmap': {
       const { gfn, nr_pages } = command;
-      // As Xen does, stops where it can not go on, and answers how far it came: that is no error.
-      if (nr_pages <= 0 || gfn < 0 || overlaps(xen.p2m.of(dom), gfn, nr_pages)) return accept({ nr_done: 0 });
+      // Stops where it can not go on: nobody who dies gets anything.
+      if (nr_pages <= 0 || gfn < 0 || gfn + nr_pages > MAX_GFN || !xen.isAlive(dom)) return accept({ nr_done: 0 });
+      if (overlaps(xen.p2m.of(dom), gfn, nr_pages)) return accept({ nr_done: 0 });
       const room = row.max_pages.at(dom) - row.tot_pages.at(dom);
       const extents = allocate(xen, Math.min(nr_pages, room));
       if (extents.length === 0) return accept({ nr_done: 0 });
@@ -25,8 +30,10 @@ export function decide(xen: Xen, command: MemoryCommand): Outcome {
     }
     case 'memory.decrease_reservation': {
       const { gfn, nr_pages } = command;
-      if (nr_pages <= 0 || covered(xen.p2m.of(dom), gfn, nr_pages) !== nr_pages) return accept({ nr_done: 0 });
-      return accept({ nr_done: nr_pages }, { type: 'p2m.removed', domid: dom, gfn, nr_pages });
+      const nr_done = removable(xen, dom, gfn, nr_pages);
+      return nr_done === 0
+        ? accept({ nr_done })
+        : accept({ nr_done }, { type: 'p2m.removed', domid: dom, gfn, nr_pages: nr_done });
     }
     case 'memory.current_reservation':
       return accept({ nr_pages: row.tot_pages.at(dom) });
@@ -36,6 +43,23 @@ export function decide(xen: Xen, command: MemoryCommand): Outcome {
       return command satisfies never;
   }
 }
+
+/** How many pages from `gfn` on can be given back: up to a hole, or to a frame that another domain has mapped. */
+function removable(xen: Xen, dom: DomId, gfn: Gfn, nr_pages: Pages): Pages {
+  const mapped = [...xen.mappedFrames(dom)];
+  let next = gfn;
+  for (const range of slice(xen.p2m.of(dom), gfn, nr_pages)) {
+    if (range.gfn !== next) break;
+    const end = range.mfn + range.count;
+    const stop = mapped.reduce((least, mfn) => (mfn >= range.mfn && mfn < least ? mfn : least), end);
+    next += stop - range.mfn;
+    if (stop !== end) break;
+  }
+  return next - gfn;
+}
+
+/** No page number reaches so far, whatever the processor (xen/arch/x86/include/asm/page.h). */
+const MAX_GFN = 2 ** 40;
 
 /** Frames for `pages` pages, lowest first, as [mfn, count, ...]; fewer when the heap has no more. */
 export function allocate(xen: Xen, pages: Pages): number[] {
@@ -50,8 +74,13 @@ export function allocate(xen: Xen, pages: Pages): number[] {
   return extents;
 }
 
-/** One frame, or -1 when the machine has none left. */
-export const allocateFrame = (xen: Xen): Mfn => allocate(xen, 1)[0] ?? -1;
+/** The same frames, one by one. */
+export function allocateFrames(xen: Xen, pages: Pages): Mfn[] {
+  const extents = allocate(xen, pages);
+  const frames: Mfn[] = [];
+  for (let i = 0; i < extents.length; i += 2) for (let k = 0; k < extents[i + 1]!; k++) frames.push(extents[i]! + k);
+  return frames;
+}
 
 export const pagesIn = (extents: readonly number[]): Pages => {
   let pages = 0;

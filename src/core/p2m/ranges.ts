@@ -35,11 +35,6 @@ export function overlaps(ranges: Ranges, gfn: number, count: number): boolean {
   return after !== undefined && after.gfn < gfn + count;
 }
 
-/** How many pages of [gfn, gfn + count) are backed. */
-export function covered(ranges: Ranges, gfn: number, count: number): number {
-  return slice(ranges, gfn, count).reduce((sum, range) => sum + range.count, 0);
-}
-
 /** The parts of the ranges that lie in [gfn, gfn + count). */
 export function slice(ranges: Ranges, gfn: number, count: number): Range[] {
   const parts: Range[] = [];

@@ -24,7 +24,8 @@ export class P2m {
   constructor(journal: Journal, totalPages: Pages) {
     this.journal = journal;
     this.totalPages = totalPages;
-    this.freeFrames = [{ gfn: FIRST_FREE_MFN, mfn: FIRST_FREE_MFN, count: totalPages - FIRST_FREE_MFN }];
+    const count = totalPages - FIRST_FREE_MFN;
+    this.freeFrames = count > 0 ? [{ gfn: FIRST_FREE_MFN, mfn: FIRST_FREE_MFN, count }] : none;
   }
 
   get maxMfn(): Mfn {
@@ -44,9 +45,10 @@ export class P2m {
     return lookup(this.of(domid), gfn);
   }
 
-  /** Whether a frame backs one of the domain's pages. */
-  owns(domid: DomId, mfn: Mfn): boolean {
-    return this.of(domid).some((range) => mfn >= range.mfn && mfn < range.mfn + range.count);
+  /** The page of a domain that a frame backs, or -1. */
+  gfn(domid: DomId, mfn: Mfn): Gfn {
+    const range = this.of(domid).find((range) => mfn >= range.mfn && mfn < range.mfn + range.count);
+    return range === undefined ? -1 : range.gfn + (mfn - range.mfn);
   }
 
   /** Backs pages of a domain with frames from the heap. Only `evolve` calls this, and what follows. */

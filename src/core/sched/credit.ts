@@ -2,7 +2,10 @@
 import { MS, type Ns, US } from '../../../events/units.ts';
 
 /** What everybody starts with, and what a reset adds (CSCHED2_CREDIT_INIT). */
-export const CREDIT_INIT = 10 * MS + 500 * US;
+export const CREDIT_INIT = 10 * MS;
+/** More than this nobody keeps, however long he slept (CSCHED2_CREDIT_INIT + CSCHED2_CARRYOVER_MAX); and nobody owes more than a fresh start. */
+export const MAX_CREDIT = CREDIT_INIT + 500 * US;
+export const MIN_CREDIT = -CREDIT_INIT;
 /** Nobody runs for less, or longer, than this before the scheduler looks again (CSCHED2_MIN_TIMER, CSCHED2_MAX_TIMER). */
 export const MIN_SLICE: Ns = 500 * US;
 export const MAX_SLICE: Ns = 10 * MS;

@@ -1,8 +1,8 @@
 import type { DomId, Ns } from '../../../events/units.ts';
 import type { SchedFact } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
-import { CREDIT_INIT } from './credit.ts';
-import { type Vcpus, vcpuId } from './state.ts';
+import { MAX_CREDIT } from './credit.ts';
+import { AFFINITY_BITS, type Vcpus, vcpuId } from './state.ts';
 
 /** Applies a fact to vCPUs, pCPUs and the run queue. Total; the only writer of when a vCPU runs. */
 export function evolve(xen: Xen, event: SchedFact, seq: number): void {
@@ -68,7 +68,7 @@ export function evolve(xen: Xen, event: SchedFact, seq: number): void {
       return;
     case 'vcpu.affinity_set': {
       let mask = 0;
-      for (const cpu of event.cpus) if (cpu < 32) mask |= 1 << cpu;
+      for (const cpu of event.cpus) if (cpu >= 0 && cpu < AFFINITY_BITS) mask |= 1 << cpu;
       sched.vcpu.of(event.domid)!.affinity.put(event.vcpu, mask >>> 0);
       return;
     }
@@ -94,8 +94,8 @@ export function settle(xen: Xen, domid: DomId, vcpu: number, at: Ns): void {
   if (canRun) {
     if (now === 'running' || now === 'runnable') return;
     enter(rows, vcpu, 'runnable', at);
-    // However long it slept, it has no more than a fresh start.
-    rows.credit.put(vcpu, Math.min(rows.credit.at(vcpu), CREDIT_INIT - sched.scale.of(0)!.base.at(0)));
+    // However often the others started again while it slept, it keeps no more than anybody may.
+    rows.credit.put(vcpu, Math.min(rows.credit.at(vcpu), MAX_CREDIT - sched.scale.of(0)!.base.at(0)));
     sched.runqueue.push(vcpuId(domid, vcpu));
     return;
   }

@@ -1,35 +1,45 @@
 // set_timer_op and the timers of vcpu_op (xen/common/sched/core.c, xen/common/domain.c).
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
-import { MS, type Ns } from '../../../events/units.ts';
+import { END_OF_TIME, MS, type Ns } from '../../../events/units.ts';
 import type { Outcome, TimerCommand } from '../../../events/vocabulary.ts';
+import { VIRQ } from '../../abi/virq.ts';
 import { raiseVirq } from '../evtchn/decide.ts';
-import { VIRQ_TIMER } from '../evtchn/state.ts';
 import type { Xen } from '../xen.ts';
 import { timerRow } from './state.ts';
 
-/** Xen refuses a faster period from an unprivileged domain (xen/common/domain.c, VCPUOP_set_periodic_timer). */
+/** Xen refuses a faster period (xen/common/domain.c, VCPUOP_set_periodic_timer). */
 const MIN_PERIOD: Ns = 1 * MS;
+/** A timeout further away than this is an old kernel's mistake or its "never": it comes after `TOO_FAR_DELAY` (do_set_timer_op()). */
+const TOO_FAR: Ns = 2 ** 50;
+const TOO_FAR_DELAY: Ns = 100 * MS;
 
 export function decide(xen: Xen, command: TimerCommand, now: Ns, guest: GuestReader): Outcome {
   const { domid, vcpu } = command;
   if (!xen.exists(domid)) return refuse('ESRCH');
   if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
   switch (command.type) {
-    case 'timer.set_timer_op':
-      return command.timeout_ns === 0
-        ? accept({}, { type: 'timer.stopped', domid, vcpu, kind: 'singleshot' })
-        : accept({}, { type: 'timer.set', domid, vcpu, kind: 'singleshot', deadline_ns: command.timeout_ns, period_ns: 0 });
-    case 'vcpu.set_singleshot_timer':
-      if (command.future && command.timeout_abs_ns < now) return refuse('ETIME');
-      return accept(
-        {},
-        { type: 'timer.set', domid, vcpu, kind: 'singleshot', deadline_ns: command.timeout_abs_ns, period_ns: 0 },
-      );
+    case 'timer.set_timer_op': {
+      const { timeout_ns } = command;
+      if (timeout_ns === 0) return accept({}, { type: 'timer.stopped', domid, vcpu, kind: 'singleshot' });
+      const deadline_ns = timeout_ns < 0 || timeout_ns - now >= TOO_FAR ? now + TOO_FAR_DELAY : timeout_ns;
+      return accept({}, { type: 'timer.set', domid, vcpu, kind: 'singleshot', deadline_ns, period_ns: 0 });
+    }
+    case 'vcpu.set_singleshot_timer': {
+      const { timeout_abs_ns } = command;
+      // A time that has passed fires at once, whether or not VCPU_SSHOTTMR_future asks for ETIME: since 4.17.3 the flag means nothing.
+      if (timeout_abs_ns < now)
+        return accept(
+          {},
+          { type: 'timer.stopped', domid, vcpu, kind: 'singleshot' },
+          ...raiseVirq(xen, domid, vcpu, VIRQ.TIMER, now, guest),
+        );
+      return accept({}, { type: 'timer.set', domid, vcpu, kind: 'singleshot', deadline_ns: timeout_abs_ns, period_ns: 0 });
+    }
     case 'vcpu.stop_singleshot_timer':
       return accept({}, { type: 'timer.stopped', domid, vcpu, kind: 'singleshot' });
     case 'vcpu.set_periodic_timer': {
       const { period_ns } = command;
-      if (period_ns < MIN_PERIOD) return refuse('EINVAL');
+      if (period_ns < MIN_PERIOD || now + period_ns > END_OF_TIME) return refuse('EINVAL');
       return accept({}, { type: 'timer.set', domid, vcpu, kind: 'periodic', deadline_ns: now + period_ns, period_ns });
     }
     case 'vcpu.stop_periodic_timer':
@@ -41,7 +51,7 @@ export function decide(xen: Xen, command: TimerCommand, now: Ns, guest: GuestRea
       return accept(
         {},
         { type: 'timer.fired', domid, vcpu, kind: command.kind },
-        ...raiseVirq(xen, domid, vcpu, VIRQ_TIMER, now, guest),
+        ...raiseVirq(xen, domid, vcpu, VIRQ.TIMER, now, guest),
       );
     }
     default:

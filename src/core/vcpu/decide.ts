@@ -1,8 +1,9 @@
 // vcpu_op (xen/common/domain.c, do_vcpu_op()): the life of a vCPU and what can be asked about it.
 import { accept, refuse } from '../../../events/step.ts';
 import type { DomId, Ns } from '../../../events/units.ts';
-import type { Outcome, VcpuCommand } from '../../../events/vocabulary.ts';
-import type { Vcpus } from '../sched/state.ts';
+import type { Fact, Outcome, VcpuCommand } from '../../../events/vocabulary.ts';
+import { offCpu } from '../sched/decide.ts';
+import { hasVcpuInfo, type Vcpus } from '../sched/state.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 
@@ -10,28 +11,27 @@ export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
   switch (command.type) {
     case 'domctl.setvcpucontext': {
       const { domain, vcpu } = command;
-      if (!isPrivileged(command.domid)) return refuse('EPERM');
       const rows = xen.sched.vcpu.of(domain);
       if (!rows) return refuse('ESRCH');
-      if (rows.runstate.is(vcpu) === 'none') return refuse('EINVAL');
-      if (rows.initialised.at(vcpu) === 1) return refuse('EEXIST');
-      return accept(
-        {},
-        { type: 'vcpu.initialised', domid: domain, vcpu },
-        { type: 'vcpu.brought_up', domid: domain, vcpu, at_ns: now },
-      );
+      if (!isPrivileged(command.domid)) return refuse('EPERM');
+      if (domain === command.domid || !xen.hasVcpu(domain, vcpu)) return refuse('EINVAL');
+      const facts: Fact[] = [];
+      if (rows.initialised.at(vcpu) === 0) facts.push({ type: 'vcpu.initialised', domid: domain, vcpu });
+      if (rows.up.at(vcpu) === 0) facts.push({ type: 'vcpu.brought_up', domid: domain, vcpu, at_ns: now });
+      return accept({}, ...facts);
     }
     case 'domctl.getvcpuinfo': {
       const { domain, vcpu } = command;
-      if (!isPrivileged(command.domid)) return refuse('EPERM');
       const rows = xen.sched.vcpu.of(domain);
       if (!rows) return refuse('ESRCH');
-      if (rows.runstate.is(vcpu) === 'none') return refuse('EINVAL');
+      if (!isPrivileged(command.domid)) return refuse('EPERM');
+      if (vcpu < 0 || vcpu >= xen.domain.of(0)!.max_vcpus.at(domain)) return refuse('EINVAL');
+      if (!xen.hasVcpu(domain, vcpu)) return refuse('ESRCH');
       return accept({
         online: rows.up.at(vcpu),
         blocked: rows.blocked.at(vcpu),
         running: isRunning(rows, command.domid, domain, vcpu) ? 1 : 0,
-        cpu_time: rows.time_running.at(vcpu),
+        cpu_time: timeIn('running', rows, vcpu, now),
         cpu: rows.cpu.at(vcpu),
       });
     }
@@ -39,32 +39,41 @@ export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
   const { domid, vcpu } = command;
   const rows = xen.sched.vcpu.of(domid);
   if (!rows) return refuse('ESRCH');
-  if (vcpu < 0 || vcpu > 255 || rows.runstate.is(vcpu) === 'none') return refuse('ENOENT');
+  if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
   switch (command.type) {
     case 'vcpu.initialise':
+      // Nothing could be told to a vCPU that has no vcpu_info.
+      if (!hasVcpuInfo(vcpu)) return refuse('EINVAL');
       return rows.initialised.at(vcpu) === 1 ? refuse('EEXIST') : accept({}, { type: 'vcpu.initialised', domid, vcpu });
     case 'vcpu.up':
       if (rows.initialised.at(vcpu) === 0) return refuse('EINVAL');
       return rows.up.at(vcpu) === 1 ? accept() : accept({}, { type: 'vcpu.brought_up', domid, vcpu, at_ns: now });
     case 'vcpu.down':
-      return rows.up.at(vcpu) === 0 ? accept() : accept({}, { type: 'vcpu.brought_down', domid, vcpu, at_ns: now });
+      if (rows.up.at(vcpu) === 0) return accept();
+      return accept({}, ...offCpu(xen, domid, vcpu, now), { type: 'vcpu.brought_down', domid, vcpu, at_ns: now });
     case 'vcpu.is_up':
       return accept({ up: rows.up.at(vcpu) });
     case 'vcpu.get_runstate_info': {
       const state = rows.runstate.is(vcpu);
-      const since = rows.entry_ns.at(vcpu);
-      const spent = Math.max(0, now - since);
-      const time = (name: 'running' | 'runnable' | 'blocked' | 'offline'): number =>
-        rows[`time_${name}`].at(vcpu) + (state === name ? spent : 0);
-      return accept({
-        state: state === 'none' ? 'offline' : state,
-        state_entry_time: since,
-        time: [time('running'), time('runnable'), time('blocked'), time('offline')],
-      });
+      const time = (['running', 'runnable', 'blocked', 'offline'] as const).map((name) => timeIn(name, rows, vcpu, now));
+      return accept({ state, state_entry_time: rows.entry_ns.at(vcpu), time });
     }
     default:
       return command satisfies never;
   }
+}
+
+/** How long a vCPU has been in a runstate until now, all spells together (vcpu_runstate_get() in xen/common/sched/core.c). */
+export const timeIn = (name: 'running' | 'runnable' | 'blocked' | 'offline', rows: Vcpus, vcpu: number, now: Ns): Ns =>
+  rows[`time_${name}`].at(vcpu) + (rows.runstate.is(vcpu) === name ? Math.max(0, now - rows.entry_ns.at(vcpu)) : 0);
+
+/** Whether all other vCPUs have gone down. The last does not: it ends its domain (common_vcpu_op(), VCPUOP_down). */
+export function isLastUp(xen: Xen, domid: DomId, vcpu: number): boolean {
+  if (!xen.hasVcpu(domid, vcpu)) return false;
+  const { up } = xen.sched.vcpu.of(domid)!;
+  for (let other = 0; other < xen.domain.of(0)!.nr_vcpus.at(domid); other++)
+    if (other !== vcpu && up.at(other) === 1) return false;
+  return true;
 }
 
 /** Whoever asks about its own domain does so on a vCPU that runs, whether or not it has a slice: dom0's services need none. */
