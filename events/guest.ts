@@ -3,7 +3,7 @@
 import { bool, int, oneOf, operation, text, texts } from './schema.ts';
 
 /** Who in a domain handles an event channel. */
-export const irqHandler = oneOf('none', 'timer', 'store', 'console', 'vbd', 'vif');
+export const irqHandler = oneOf('none', 'timer', 'store', 'console', 'vbd', 'vif', 'domain');
 export const workKind = oneOf('compute', 'sleep', 'mount', 'readdir', 'read_file', 'read_disk', 'write_disk', 'dhcp', 'ping');
 
 export const operations = {
@@ -25,6 +25,8 @@ export const operations = {
   /** A process or driver of the guest comes to life: an actor with the id `dDOMID.NAME`. */
   'guest.spawn': operation({ domid: int, name: text, program: text, args: texts }),
   'guest.exit': operation({ domid: int, name: text }),
+  /** A driver tells its kernel that a device has come or gone; `info` is what the kernel prints about it. */
+  'guest.note_device': operation({ domid: int, device: oneOf('vbd', 'vif'), dev: int, state: oneOf('connected', 'closed'), info: text }),
   /** Something that takes time or input and output; `guest.work_finished` tells its issuer the result. */
   'guest.start_work': operation({ domid: int, issuer: text, kind: workKind, args: texts }, { work: int }),
   'guest.finish_work': operation({ domid: int, work: int, errno: text, result: text }),
@@ -52,6 +54,13 @@ export const facts = {
   'guest.access_ended': { domid: int, ref: int, gfn: int },
   'guest.process_started': { domid: int, name: text, program: text, args: texts },
   'guest.process_exited': { domid: int, name: text },
+  'guest.device_changed': {
+    domid: int,
+    device: oneOf('vbd', 'vif'),
+    dev: int,
+    state: oneOf('connected', 'closed'),
+    info: text,
+  },
   'guest.work_started': { domid: int, work: int, issuer: text, kind: workKind, args: texts },
   'guest.work_finished': { domid: int, work: int, issuer: text, kind: workKind, errno: text, result: text },
   'hvc.text_written': { domid: int, text },

@@ -96,6 +96,10 @@ export function decide(xen: Xen, guests: Guests, command: GuestCommand | XenbusC
       return record.processes.includes(command.name)
         ? accept({}, { type: 'guest.process_exited', domid, name: command.name })
         : refuse('ESRCH');
+    case 'guest.note_device': {
+      const { device, dev, state, info } = command;
+      return accept({}, { type: 'guest.device_changed', domid, device, dev, state, info });
+    }
     case 'guest.start_work': {
       const { issuer, kind, args } = command;
       return accept(

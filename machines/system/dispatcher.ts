@@ -1,0 +1,268 @@
+// Takes one command at a time: decide, write guest memory, evolve, log, deliver. Nothing else changes anything.
+import { type Observable, Subject } from 'rxjs';
+import { eventsOf, HypervisorBug } from '../../events/step.ts';
+import { END_OF_TIME, type DomId, type Ns, US } from '../../events/units.ts';
+import { type Command, type Outcome, returnOf, type Step } from '../../events/vocabulary.ts';
+import { candidate } from '../../src/core/sched/decide.ts';
+import { domidOf, vcpuOf } from '../../src/core/sched/state.ts';
+import { decide, evolve, Host, type HostOptions, type HostSnapshot, subsystemOf, writeGuest } from '../../src/host.ts';
+import { Memory, type MemorySnapshot } from '../../src/memory/memory.ts';
+import { RecordingReader } from '../../src/memory/reader.ts';
+import type { Image } from '../../src/storage/image.ts';
+import { ActorGuests } from '../executor/actor-guests.ts';
+import { costOf } from '../executor/costs.ts';
+import { Dom0Services } from '../executor/dom0-services.ts';
+import type { Asked, Executor, System } from '../executor/system.ts';
+import { Directory, type DirectoryOptions, domainOf } from './directory.ts';
+import type { ActorSnapshot } from './directory.ts';
+
+export interface DispatcherOptions extends HostOptions, DirectoryOptions {
+  /** The disks of the host's configuration, by number. */
+  readonly images: readonly Image[];
+  /** Where steps go first: the log. Called inside the step; it must not come back. */
+  readonly onStep?: (step: Step) => void;
+  /** Another `decide`: for mutants. */
+  readonly deciding?: typeof decide;
+}
+
+/** Everything that a host is at a quiet moment. */
+export interface Checkpoint {
+  readonly seq: number;
+  readonly now: Ns;
+  readonly debt: Ns;
+  readonly host: HostSnapshot;
+  readonly memory: MemorySnapshot;
+  readonly actors: ReadonlyMap<string, ActorSnapshot>;
+  readonly guests: unknown;
+  readonly dom0: unknown;
+}
+
+interface Pending {
+  readonly command: Command;
+  readonly origin: string;
+  readonly cause: number | null;
+}
+
+/** dom0's services are charged in pieces of this size: small ones would only be steps. */
+const CHARGE_NS: Ns = 200 * US;
+
+export class Dispatcher implements System {
+  readonly host: Host;
+  readonly memory: Memory;
+  readonly directory: Directory;
+  private readonly steps = new Subject<Step>();
+  /** Every step once it has settled. Subscribers may put inputs into the queue, never step. */
+  readonly steps$: Observable<Step> = this.steps.asObservable();
+  private readonly options: DispatcherOptions;
+  private readonly reader: RecordingReader;
+  private readonly guests: Executor;
+  private readonly dom0: Dom0Services;
+  private readonly deciding: typeof decide;
+  private queue: Pending[] = [];
+  private head = 0;
+  private stepping = false;
+  private draining = false;
+  /** What dom0's services have cost and have not been charged for yet. */
+  private debt: Ns = 0;
+  seq = 0;
+  now: Ns = 0;
+
+  constructor(options: DispatcherOptions) {
+    this.options = options;
+    this.host = new Host(options);
+    this.memory = new Memory(this.host.journal);
+    this.reader = new RecordingReader(this.memory);
+    this.deciding = options.deciding ?? decide;
+    this.directory = new Directory(this.host.journal, (command, origin) => this.asked(command, origin), options);
+    this.guests = new ActorGuests(this);
+    this.dom0 = new Dom0Services(this);
+  }
+
+  get lastSeq(): number {
+    return this.seq - 1;
+  }
+  image(number: number): Image {
+    return this.options.images[number]!;
+  }
+  spend(ns: Ns): void {
+    this.now += ns;
+    if (this.now >= END_OF_TIME) throw new HypervisorBug('virtual time has reached 2^53 ns: a run may last 104 days');
+  }
+
+  /** Whether everything has settled: inputs, marks and checkpoints are possible. */
+  get quiet(): boolean {
+    return this.head === this.queue.length && !this.stepping && !this.dom0.busy;
+  }
+
+  /** An input from outside, at the present moment. The step is taken, and all that follows from it at once. */
+  input(command: Command, origin: string): Outcome {
+    if (!this.quiet) throw new HypervisorBug('an input while the host is not quiet');
+    const outcome = this.step(command, origin, null).outcome;
+    this.settle();
+    return outcome;
+  }
+
+  hypercall(command: Command, origin: string, cause: number): Outcome {
+    if (this.stepping) throw new HypervisorBug(`${command.type} from inside a step`);
+    const { outcome } = this.step(command, origin, cause);
+    this.settle();
+    return outcome;
+  }
+
+  /** Lets virtual time go on until `limit` (a time that may be the present), or until nothing will ever happen again. */
+  run(limit: Ns): void {
+    while (this.advance(limit));
+    if (limit !== END_OF_TIME && this.now < limit) this.now = limit;
+  }
+
+  /** One slice, one timer, or false where the next is beyond `limit`. The host is quiet before and after. */
+  advance(limit: Ns): boolean {
+    this.settle();
+    if (this.debt >= CHARGE_NS) {
+      const ran_ns = this.debt;
+      this.debt = 0;
+      this.step({ type: 'sched.charge', domid: 0, vcpu: 0, ran_ns }, 'dom0', this.lastSeq);
+      return true;
+    }
+    const timer = this.host.xen.timers.next();
+    const slice = this.nextSlice();
+    if (timer && (!slice || timer.deadline_ns <= slice.at)) {
+      if (timer.deadline_ns > limit) return false;
+      this.now = Math.max(this.now, timer.deadline_ns);
+      const { domid, vcpu, kind } = timer;
+      this.step({ type: 'timer.expire', domid, vcpu, kind }, 'timer', timer.armed_by);
+      this.settle();
+      return true;
+    }
+    if (!slice || slice.at > limit) return false;
+    this.runSlice(slice);
+    return true;
+  }
+
+  /** The earliest moment at which something will happen by itself, or undefined. */
+  get nextEvent(): Ns | undefined {
+    const timer = this.host.xen.timers.next()?.deadline_ns;
+    const slice = this.nextSlice()?.at;
+    if (timer === undefined || slice === undefined) return timer ?? slice;
+    return Math.min(timer, slice);
+  }
+
+  /** An undo point; the function that it answers puts everything back, actors and memory included. */
+  mark(): () => void {
+    if (!this.quiet) throw new HypervisorBug('a mark while the host is not quiet');
+    const { seq, now, debt } = this;
+    const at = this.host.journal.mark();
+    return () => {
+      this.host.journal.rollback(at);
+      this.queue.length = 0;
+      this.head = 0;
+      this.seq = seq;
+      this.now = now;
+      this.debt = debt;
+    };
+  }
+
+  checkpoint(): Checkpoint {
+    if (!this.quiet) throw new HypervisorBug('a checkpoint while the host is not quiet');
+    return {
+      seq: this.seq,
+      now: this.now,
+      debt: this.debt,
+      host: this.host.snapshot(),
+      memory: this.memory.snapshot(),
+      actors: this.directory.snapshot(),
+      guests: this.guests.snapshot(),
+      dom0: this.dom0.snapshot(),
+    };
+  }
+  restore(checkpoint: Checkpoint): void {
+    this.seq = checkpoint.seq;
+    this.now = checkpoint.now;
+    this.debt = checkpoint.debt;
+    this.host.restore(checkpoint.host);
+    this.memory.restore(checkpoint.memory);
+    this.directory.restore(checkpoint.actors);
+    this.guests.restore(checkpoint.guests);
+    this.dom0.restore(checkpoint.dom0);
+  }
+
+  private step(command: Command, origin: string, cause: number | null): Step {
+    this.stepping = true;
+    const { host } = this;
+    const outcome = this.deciding(host, command, this.now, this.reader);
+    const seq = this.seq++;
+    const step: Step = { seq, time: this.now, origin, cause, command, reads: this.reader.take(), outcome };
+    for (const event of eventsOf(outcome)) {
+      writeGuest(host, this.memory, event);
+      if (event.type === 'domain.destroyed') this.guests.forget(event.domid);
+      evolve(host, event, seq);
+    }
+    this.options.onStep?.(step);
+    for (const event of eventsOf(outcome)) this.directory.deliver(event, seq);
+    this.dom0.notice(step);
+    if (!isBehindRing(step)) this.directory.send(origin, returnOf(step));
+    const { failed } = this.directory;
+    if (failed) throw new HypervisorBug(`the actor ${failed.id} failed at step ${seq}: ${String(failed.error)}`, { cause: failed.error });
+    this.stepping = false;
+    this.steps.next(step);
+    return step;
+  }
+
+  /** Performs what has been asked of dom0 and of the toolstack, and what their services have to do, until nothing is left. */
+  private settle(): void {
+    if (this.draining) return;
+    this.draining = true;
+    for (;;) {
+      if (this.head < this.queue.length) {
+        const { command, origin, cause } = this.queue[this.head++]!;
+        if (this.head === this.queue.length) {
+          this.queue.length = 0;
+          this.head = 0;
+        }
+        this.debt += costOf(command);
+        this.step(command, origin, cause);
+      } else if (!this.dom0.serve()) break;
+    }
+    this.draining = false;
+  }
+
+  /** What an actor emits. Only into a queue: it is performed when the step has settled. */
+  private asked(command: Command, origin: string): void {
+    const domid = domainOf(origin);
+    const asked: Asked = { command, origin, cause: this.seq - 1 };
+    if (domid > 0) this.guests.ask(domid, asked);
+    else this.queue.push(asked);
+  }
+
+  private nextSlice(): { cpu: number; at: Ns; domid: DomId; vcpu: number } | undefined {
+    const { sched } = this.host.xen;
+    if (sched.runqueue.size === 0) return undefined;
+    const cpus = sched.pcpu.of(0)!;
+    let best: { cpu: number; at: Ns; domid: DomId; vcpu: number } | undefined;
+    for (let cpu = 0; cpus.state.is(cpu) !== 'none'; cpu++) {
+      if (cpus.state.is(cpu) !== 'idle') continue;
+      const next = candidate(this.host.xen, cpu);
+      if (next === undefined) continue;
+      const domid = domidOf(next);
+      const vcpu = vcpuOf(next);
+      const at = Math.max(cpus.local_ns.at(cpu), sched.vcpu.of(domid)!.entry_ns.at(vcpu));
+      if (best === undefined || at < best.at) best = { cpu, at, domid, vcpu };
+    }
+    return best;
+  }
+
+  private runSlice({ cpu, at, domid, vcpu }: { cpu: number; at: Ns; domid: DomId; vcpu: number }): void {
+    const { xen } = this.host;
+    this.now = at;
+    const cause = xen.sched.vcpu.of(domid)!.woken_by.at(vcpu);
+    const outcome = this.hypercall({ type: 'sched.schedule', cpu }, `p${cpu}`, cause);
+    if (!outcome.ok) throw new HypervisorBug(`pCPU ${cpu} found nobody to run: ${outcome.errno}`);
+    const { until_ns } = outcome.value as { until_ns: Ns };
+    const exit = this.guests.run(domid, vcpu, until_ns);
+    if (exit === 'budget') this.hypercall({ type: 'sched.preempt', domid, vcpu }, `p${cpu}`, this.lastSeq);
+  }
+}
+
+/** A guest's XenStore requests are answered over its ring: their issuer hears of them when it reads the reply there. */
+export const isBehindRing = ({ command, origin }: Pick<Step, 'command' | 'origin'>): boolean =>
+  subsystemOf(command.type) === 'xenstore' && domainOf(origin) > 0;

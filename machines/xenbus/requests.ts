@@ -1,0 +1,51 @@
+// What the drivers' machines share: commands to XenStore, and collecting what comes back. Returns come in the order of asking.
+import type { Command } from '../../events/vocabulary.ts';
+
+/** enum xenbus_state of public/io/xenbus.h, as it stands in XenStore. */
+export const XenbusState = {
+  Unknown: '0',
+  Initialising: '1',
+  InitWait: '2',
+  Initialised: '3',
+  Connected: '4',
+  Closing: '5',
+  Closed: '6',
+} as const;
+export type XenbusState = (typeof XenbusState)[keyof typeof XenbusState];
+
+/** The part of a driver's context that its XenStore requests need. */
+export interface Client {
+  /** Connection: the domain's ring, or a socket of dom0. */
+  readonly conn: number;
+  /** The transaction that is open, 0 for none. */
+  readonly tx: number;
+  /** Keys that were asked for and have not been answered yet. */
+  readonly asked: readonly string[];
+  /** Answers: a key that does not exist is ''. */
+  readonly keys: Readonly<Record<string, string>>;
+}
+export const client = (conn: number): Client => ({ conn, tx: 0, asked: [], keys: {} });
+
+export const read = ({ conn, tx }: Client, path: string): Command => ({ type: 'xenstore.read', conn, tx, path });
+export const write = ({ conn, tx }: Client, path: string, value: string): Command => ({
+  type: 'xenstore.write',
+  conn,
+  tx,
+  path,
+  value,
+});
+export const watch = ({ conn }: Client, path: string, token: string): Command => ({ type: 'xenstore.watch', conn, path, token });
+export const unwatch = ({ conn }: Client, path: string, token: string): Command => ({
+  type: 'xenstore.unwatch',
+  conn,
+  path,
+  token,
+});
+export const start = ({ conn }: Client): Command => ({ type: 'xenstore.transaction_start', conn, tx: 0 });
+export const end = ({ conn, tx }: Client): Command => ({ type: 'xenstore.transaction_end', conn, tx, commit: true });
+
+/** Context after an answer to the oldest read: its key has this value. */
+export const answered = (c: Client, value: string): Pick<Client, 'asked' | 'keys'> => {
+  const [key, ...asked] = c.asked;
+  return key === undefined ? { asked, keys: c.keys } : { asked, keys: { ...c.keys, [key]: value } };
+};
