@@ -1,0 +1,22 @@
+// The first replay: apply the facts. What was the state at step N?
+import type { Log } from '../events/log.ts';
+import type { Step } from '../events/vocabulary.ts';
+import { evolve, Host } from '../src/host.ts';
+import type { HostConfig } from '../src/host-config.ts';
+
+export const newHost = (log: Log): Host => new Host({ config: log.header.host as HostConfig, seed: log.header.seed });
+
+/** The state after all of a log: reads nothing but the facts. */
+export function fold(log: Log): Host {
+  const host = newHost(log);
+  log.facts((fact, seq) => {
+    evolve(host, fact, seq);
+  });
+  return host;
+}
+
+/** Applies the facts of some steps to a host, or to a new one. */
+export function foldSteps(steps: Iterable<Step>, host: Host): Host {
+  for (const step of steps) for (const event of step.outcome.events ?? []) evolve(host, event, step.seq);
+  return host;
+}

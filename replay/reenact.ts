@@ -1,0 +1,84 @@
+// The fourth replay: the whole host again, from the inputs alone. Is the run deterministic? What was in memory?
+import type { Log } from '../events/log.ts';
+import type { Step } from '../events/vocabulary.ts';
+import { type Checkpoint, Dispatcher, type DispatcherOptions } from '../machines/system/dispatcher.ts';
+import { endOf } from '../machines/system/recording.ts';
+import type { HostConfig } from '../src/host-config.ts';
+import { type Divergence, same } from './divergence.ts';
+import { loggedImages } from './images.ts';
+import { differs } from './verify.ts';
+
+export interface ReenactOptions extends Partial<Pick<DispatcherOptions, 'machines' | 'deciding' | 'images'>> {
+  /** Start here instead of at the beginning. */
+  readonly from?: Checkpoint;
+  /** Stop at the first quiet moment at which this step has been taken, or would be the next. */
+  readonly until?: number;
+  readonly onStep?: (step: Step) => void;
+  /** Called at every quiet moment before an input, a slice or a timer. */
+  readonly onQuiet?: (dispatcher: Dispatcher) => void;
+}
+export interface Reenacted {
+  readonly dispatcher: Dispatcher;
+  readonly divergence: Divergence | null;
+}
+
+/** Admits an input when its own number comes, compares every step with the log, and at the end the state with the one the log closes with. */
+export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
+  const { from, until = log.length, onStep, onQuiet } = options;
+  let divergence: Divergence | null = null;
+  const expected = log.steps(from?.seq ?? 0);
+  const inputs = nextInputs(log, from?.seq ?? 0);
+  const dispatcher = new Dispatcher({
+    config: log.header.host as HostConfig,
+    seed: log.header.seed,
+    images: options.images ?? loggedImages(log),
+    ...(options.machines && { machines: options.machines }),
+    ...(options.deciding && { deciding: options.deciding }),
+    onStep: (step) => {
+      onStep?.(step);
+      if (divergence) return;
+      const { value: logged } = expected.next();
+      // A log may stop in the middle of what followed from an input: beyond its end there is nothing to compare.
+      if (logged && !same(step, logged)) divergence = differs(log, logged, differenceOf(step, logged), logged, step);
+    },
+  });
+  if (from) dispatcher.restore(from);
+
+  let input = inputs.next().value;
+  while (dispatcher.seq < until && !divergence) {
+    onQuiet?.(dispatcher);
+    if (input && input.seq === dispatcher.seq) {
+      dispatcher.now = input.time;
+      dispatcher.input(input.command, input.origin);
+      input = inputs.next().value;
+    } else if (!dispatcher.advance(Number.MAX_SAFE_INTEGER)) break;
+  }
+  if (!divergence && dispatcher.seq < Math.min(until, log.length)) {
+    const [missing] = [...take(log.steps(dispatcher.seq), 1)];
+    if (missing) divergence = differs(log, missing, 'nothing happens any more', missing, undefined);
+  }
+  if (!divergence && log.end && dispatcher.seq === log.length && until >= log.length) {
+    const end = endOf(dispatcher);
+    if (!same(end, log.end)) divergence = { seq: log.length, what: 'the state at the end differs', expected: log.end, got: end, causes: [] };
+  }
+  return { dispatcher, divergence };
+}
+
+function differenceOf(step: Step, logged: Step): string {
+  if (step.origin !== logged.origin || !same(step.command, logged.command)) return 'something else is asked';
+  if (step.time !== logged.time) return 'it happens at another time';
+  if (step.cause !== logged.cause) return 'it has another cause';
+  if (!same(step.reads, logged.reads)) return 'guest memory differs where it is read';
+  return 'decided otherwise';
+}
+
+function* nextInputs(log: Log, from: number): Generator<Step> {
+  for (const step of log.steps(from)) if (step.cause === null) yield step;
+}
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const item of items) {
+    if (left-- <= 0) return;
+    yield item;
+  }
+}
