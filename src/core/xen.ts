@@ -71,6 +71,10 @@ export class Xen {
   exists(domid: DomId): boolean {
     return this.domain.of(0)!.state.is(domid) !== 'none';
   }
+  /** The domains that exist, ascending. */
+  *domids(): Generator<DomId> {
+    for (const [domid] of this.domain.inUse(0)) yield domid;
+  }
   isAlive(domid: DomId): boolean {
     return this.domain.of(0)!.state.is(domid) === 'alive';
   }

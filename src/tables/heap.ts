@@ -80,6 +80,20 @@ export class Heap {
     for (let place = 0; place < this.size; place++) yield this.at(place);
   }
 
+  /** A line for whatever is not as a heap should be: for invariants. */
+  *flaws(): Generator<string> {
+    for (let place = 0; place < this.size; place++) {
+      const item = this.at(place);
+      if (this.placeOf(item) !== place) yield `item ${item} stands at place ${place} and is noted at ${this.placeOf(item)}`;
+      const parent = (place - 1) >> 1;
+      if (place > 0 && this.before(item, this.at(parent)))
+        yield `item ${item} comes before ${this.at(parent)}, and stands below it`;
+    }
+    let noted = 0;
+    for (const owner of this.places.ids()) for (const _ of this.places.inUse(owner)) noted++;
+    if (noted !== this.size) yield `${noted} items are noted, and ${this.size} are there`;
+  }
+
   private at(place: number): number {
     return this.rows.item.at(place + 1) - 1;
   }

@@ -42,6 +42,9 @@ class Extent {
   }
 }
 
+/** Row numbers are 0 to this; what is no such number is no row: it reads as 0, and nothing is written there. */
+const LAST_ROW = 2 ** 31 - 1;
+
 /** One column of one owner's rows. Rows beyond the extent read as 0, every column's "unused"; a write makes room. */
 export class Cell {
   protected readonly column: Column;
@@ -55,11 +58,13 @@ export class Cell {
     this.shift = shift;
   }
   at(row: number): number {
+    if ((row & LAST_ROW) !== row) return 0;
     const page = this.extent.pages[row >> this.shift];
     return page === undefined ? 0 : this.column.array[(page << this.shift) | (row & ((1 << this.shift) - 1))]!;
   }
   /** The only writer of a column. */
   put(row: number, value: number): void {
+    if ((row & LAST_ROW) !== row) return;
     const { extent, shift, column } = this;
     let page = extent.pages[row >> shift];
     if (page === undefined) {

@@ -5,7 +5,7 @@ import { mix } from '../../tables/table.ts';
 import { insert, lookup, type Range, type Ranges, remove } from './ranges.ts';
 
 /** Frames below this one are the hypervisor's own, as its image and the low megabytes are. */
-const FIRST_FREE_MFN = 0x1000;
+export const FIRST_FREE_MFN = 0x1000;
 const none: Ranges = [];
 
 export interface P2mSnapshot {

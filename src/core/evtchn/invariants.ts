@@ -1,0 +1,64 @@
+import { NR_VIRQS } from '../../abi/virq.ts';
+import type { Invariant } from '../invariants.ts';
+import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq } from './state.ts';
+
+export const invariants: Readonly<Record<string, Invariant>> = {
+  *'evtchn.interdomainIsMutual'({ evtchn: { ports } }) {
+    for (const domid of ports.ids())
+      for (const [port, { state, remote_dom, remote_port }] of ports.inUse(domid)) {
+        if (state !== 'interdomain') continue;
+        const peer = ports.of(remote_dom) && ports.row(remote_dom, remote_port);
+        if (peer?.state !== 'interdomain' || peer.remote_dom !== domid || peer.remote_port !== port)
+          yield `d${domid} port ${port} -> d${remote_dom} port ${remote_port}, which is ${peer?.state ?? 'not there'}`;
+      }
+  },
+
+  *'evtchn.virqLeadsToItsPort'({ evtchn: { ports, virqs } }) {
+    for (const domid of ports.ids()) {
+      for (const [port, { state, virq, notify_vcpu }] of ports.inUse(domid)) {
+        if (state !== 'virq') continue;
+        const bound = virqs.of(domid)!.port.at(notify_vcpu * NR_VIRQS + virq);
+        if (bound !== port)
+          yield `d${domid} port ${port} is for virq ${virq} of vCPU ${notify_vcpu}, which leads to port ${bound}`;
+        if (isGlobalVirq(virq) && notify_vcpu !== 0) yield `d${domid} port ${port}: virq ${virq} is bound on vCPU ${notify_vcpu}`;
+      }
+      for (const [row, { port }] of virqs.inUse(domid)) {
+        const { state, virq, notify_vcpu } = ports.row(domid, port);
+        if (state !== 'virq' || notify_vcpu * NR_VIRQS + virq !== row)
+          yield `d${domid}: virq ${row % NR_VIRQS} of vCPU ${Math.floor(row / NR_VIRQS)} leads to port ${port}, which is ${state}`;
+      }
+    }
+  },
+
+  *'evtchn.portIsWithinItsLimits'(xen) {
+    const { max_evtchn_port } = xen.domain.of(0)!;
+    for (const domid of xen.evtchn.ports.ids())
+      for (const [port] of xen.evtchn.ports.inUse(domid))
+        if (port === 0 || port > max_evtchn_port.at(domid) || port >= EVTCHN_2L_NR_CHANNELS)
+          yield `d${domid} has port ${port}, of at most ${max_evtchn_port.at(domid)}`;
+  },
+
+  *'evtchn.notifiesAVcpuThatIsThere'(xen) {
+    for (const domid of xen.evtchn.ports.ids())
+      for (const [port, { state, notify_vcpu }] of xen.evtchn.ports.inUse(domid))
+        if ((state === 'virq' || state === 'ipi') && !xen.hasVcpu(domid, notify_vcpu))
+          yield `d${domid} port ${port} is for vCPU ${notify_vcpu}, which is not there`;
+  },
+
+  *'evtchn.freeHoldsNothing'({ evtchn: { ports } }) {
+    for (const domid of ports.ids())
+      for (let port = 0; port < ports.of(domid)!.length; port++) {
+        const { state, ...rest } = ports.row(domid, port);
+        if (state === 'free' && Object.values(rest).some((value) => value !== 0))
+          yield `d${domid} port ${port} is free and holds ${JSON.stringify(rest)}`;
+      }
+  },
+
+  *'evtchn.noneIsFreeBelowTheHint'(xen) {
+    const { free_port_hint } = xen.domain.of(0)!;
+    for (const domid of xen.evtchn.ports.ids())
+      for (let port = 1; port < free_port_hint.at(domid); port++)
+        if (xen.evtchn.ports.of(domid)!.state.at(port) === 0)
+          yield `d${domid} port ${port} is free, and the search starts at ${free_port_hint.at(domid)}`;
+  },
+};
