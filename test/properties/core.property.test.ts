@@ -1,0 +1,98 @@
+// The hypervisor under any hypercalls, right and wrong: what always holds, and that its log is all there is to know of it.
+// FC_REPLAY='{"seed":...,"path":"...","replayPath":"..."}' runs one reported counterexample again; XENOLOG_FUZZ_RUNS is how many to try.
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DOMID_XEN } from '../../events/units.ts';
+import { VIRQ } from '../../src/abi/virq.ts';
+import { type CoreCommand, Xen } from '../../src/core/index.ts';
+import { Journal } from '../../src/tables/journal.ts';
+import { anyCoreCommand, build, CoreHost, coreRuns, fold, smallMachine, verify } from '../../tools/fuzz/index.ts';
+
+const replay = JSON.parse(process.env['FC_REPLAY'] ?? '{}') as { seed?: number; path?: string; replayPath?: string };
+const numRuns = Number(process.env['XENOLOG_FUZZ_RUNS'] ?? 150);
+
+/** dom0 and two domains that it built, with channels between them, timers that they hear, and a page of each that dom0 has mapped. */
+function bootedHost(): CoreHost {
+  const host = new CoreHost();
+  for (const command of [
+    ...build(0, { vcpus: 2, pages: 8, hvm: false, caller: DOMID_XEN }),
+    ...build(1, { vcpus: 1, pages: 6, hvm: false }),
+    ...build(2, { vcpus: 3, pages: 6, hvm: true }),
+    ...[1, 2].flatMap((domid): CoreCommand[] => [
+      { type: 'evtchn.bind_virq', domid, virq: VIRQ.TIMER, vcpu: 0 },
+      { type: 'evtchn.alloc_unbound', domid, dom: domid, remote_dom: 0 },
+      { type: 'evtchn.bind_interdomain', domid: 0, remote_dom: domid, remote_port: 2 },
+      { type: 'gnttab.seed', domid: 0, dom: domid, ref: 0, gfn: 1, backend: 0 },
+      { type: 'gnttab.map_grant_ref', domid: 0, dom: domid, ref: 0, readonly: false },
+    ]),
+    { type: 'evtchn.bind_virq', domid: 0, virq: VIRQ.DOM_EXC, vcpu: 0 },
+  ] satisfies CoreCommand[])
+    host.submit(command);
+  return host;
+}
+const emptyXen = (): Xen => new Xen(new Journal(), smallMachine);
+
+test('invariants hold after any hypercalls; the log folds and verifies; one mark undoes all of it', () => {
+  fc.assert(
+    fc.property(coreRuns(replay.replayPath ?? null), (acts) => {
+      const host = bootedHost();
+      const before = { xen: host.xen.digest(), memory: host.memory.digest() };
+      const start = emptyXen();
+      start.restore(host.xen.snapshot());
+      const mark = host.journal.mark();
+
+      fc.modelRun(() => ({ model: {}, real: host }), acts);
+
+      const folded = fold(emptyXen(), host.steps);
+      expect([...folded.diff(host.xen)]).toEqual([]);
+      expect(folded.digest()).toBe(host.xen.digest());
+      expect(verify(emptyXen(), host.steps)).toBeNull();
+
+      const copy = emptyXen();
+      copy.restore(host.xen.snapshot());
+      expect(copy.digest()).toBe(host.xen.digest());
+
+      host.journal.rollback(mark);
+      expect([...start.diff(host.xen)]).toEqual([]);
+      expect({ xen: host.xen.digest(), memory: host.memory.digest() }).toEqual(before);
+    }),
+    { numRuns, ...replay },
+  );
+});
+
+test('a run goes on from a snapshot, or after an undone part, as if nothing had been', () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyCoreCommand, { maxLength: 20 }),
+      fc.array(anyCoreCommand, { maxLength: 20 }),
+      fc.array(anyCoreCommand, { maxLength: 20 }),
+      (first, undone, second) => {
+        const straight = bootedHost();
+        const detour = bootedHost();
+        for (const command of first) {
+          straight.submit(command);
+          detour.submit(command);
+        }
+        const mark = detour.journal.mark();
+        const steps = detour.steps.length;
+        for (const command of undone) detour.submit(command);
+        detour.journal.rollback(mark);
+        detour.steps.length = steps;
+        const restored = new CoreHost();
+        restored.xen.restore(detour.xen.snapshot());
+        restored.memory.restore(detour.memory.snapshot());
+        restored.steps.push(...detour.steps);
+        for (const command of second) {
+          const outcome = straight.submit(command);
+          expect(detour.submit(command)).toEqual(outcome);
+          expect(restored.submit(command)).toEqual(outcome);
+        }
+        expect([...detour.xen.diff(straight.xen)]).toEqual([]);
+        expect(detour.xen.digest()).toBe(straight.xen.digest());
+        expect(restored.xen.digest()).toBe(straight.xen.digest());
+        expect(restored.memory.digest()).toBe(straight.memory.digest());
+      },
+    ),
+    { numRuns },
+  );
+});

@@ -1,0 +1,52 @@
+// All that can be done to the hypervisor: rightly by acts that know what there is, wrongly by the vocabulary's own.
+import * as fc from 'fast-check';
+import { operations as domain } from '../../../events/domain.ts';
+import { operations as evtchn } from '../../../events/evtchn.ts';
+import { operations as gnttab } from '../../../events/gnttab.ts';
+import { operations as p2m } from '../../../events/p2m.ts';
+import { operations as sched } from '../../../events/sched.ts';
+import { operations as timer } from '../../../events/timer.ts';
+import { operations as vcpu } from '../../../events/vcpu.ts';
+import type { CoreCommand } from '../../../src/core/index.ts';
+import { type Act, type Acts, act } from './act.ts';
+import { domainActs } from './domain.ts';
+import { evtchnActs } from './evtchn.ts';
+import { gnttabActs } from './gnttab.ts';
+import { memoryActs } from './memory.ts';
+import { schedActs } from './sched.ts';
+import { timerActs } from './timer.ts';
+import { anyCommand } from './vocabulary.ts';
+
+/** Any core command with any arguments. */
+export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>({
+  ...p2m,
+  ...sched,
+  ...vcpu,
+  ...evtchn,
+  ...timer,
+  ...gnttab,
+  ...domain,
+});
+
+const wrongActs: readonly Acts[] = [act(anyCoreCommand, (_, command) => [command])];
+
+/** Those of one subsystem, and those that break the rules. */
+export const coreActs: readonly Acts[] = [
+  ...domainActs,
+  ...memoryActs,
+  ...evtchnActs,
+  ...gnttabActs,
+  ...schedActs,
+  ...timerActs,
+  ...wrongActs,
+];
+
+/**
+ * Runs of acts, each with another part of all acts (swarm): what never happens together otherwise does so now.
+ * `replayPath` is that of a reported counterexample.
+ */
+export function coreRuns(replayPath: string | null = null): fc.Arbitrary<Iterable<Act>> {
+  return fc
+    .subarray([...coreActs], { minLength: 8 })
+    .chain((some) => fc.commands(some, { maxCommands: 120, size: 'max', replayPath: replayPath as string }));
+}

@@ -1,0 +1,84 @@
+// The hypervisor alone, as small a host as can run its commands: for fuzzing invariants and for tests.
+import { eventsOf, type Ns, type StepOf } from '../../events/index.ts';
+import type { Fact } from '../../events/vocabulary.ts';
+import { type CoreCommand, type CoreFact, decide, evolve, writeGuest, Xen, type XenOptions } from '../../src/core/index.ts';
+import { coreInvariants, type Invariant } from '../../src/core/invariants.ts';
+import { Memory } from '../../src/memory/memory.ts';
+import { PlaybackReader, RecordingReader } from '../../src/memory/reader.ts';
+import { Journal } from '../../src/tables/journal.ts';
+
+export type CoreStep = StepOf<CoreCommand, Fact>;
+
+/** What a step did that it must not: an invariant, or that it changed anything before its facts did. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+export interface CoreHostOptions extends XenOptions {
+  /** What is checked after every step; all that the core knows, when left out. */
+  readonly invariants?: Readonly<Record<string, Invariant>>;
+}
+
+/** 64 MiB and two pCPUs, and no domain yet. */
+export const smallMachine: XenOptions = { nrCpus: 2, totalPages: 0x4000 };
+
+export class CoreHost {
+  readonly journal = new Journal();
+  readonly memory = new Memory(this.journal);
+  readonly xen: Xen;
+  readonly steps: CoreStep[] = [];
+  now: Ns = 0;
+  private readonly reader = new RecordingReader(this.memory);
+  private readonly invariants: readonly (readonly [string, Invariant])[];
+
+  constructor(options: CoreHostOptions = smallMachine) {
+    this.xen = new Xen(this.journal, options);
+    this.invariants = Object.entries(options.invariants ?? coreInvariants);
+  }
+
+  /** One step: decides, writes guest memory, applies the facts, and then asks all invariants. Throws a `Violation`. */
+  submit(command: CoreCommand): CoreStep['outcome'] {
+    const outcome = decide(this.xen, command, this.now, this.reader);
+    const seq = this.steps.length;
+    this.steps.push({ seq, time: this.now, origin: 'fuzz', cause: null, command, reads: this.reader.take(), outcome });
+    for (const event of eventsOf(outcome) as readonly CoreFact[]) {
+      writeGuest(this.xen, this.memory, event);
+      evolve(this.xen, event, seq);
+    }
+    for (const [name, invariant] of this.invariants)
+      for (const line of invariant(this.xen)) throw new Violation(`${name}: ${line}, after ${JSON.stringify(command)}`);
+    return outcome;
+  }
+
+  /** Moves the clock, and fires what becomes due on the way. */
+  advance(ns: Ns): void {
+    const end = this.now + ns;
+    for (let due = this.xen.timers.next(); due !== undefined && due.deadline_ns <= end; due = this.xen.timers.next()) {
+      this.now = Math.max(this.now, due.deadline_ns);
+      this.submit({ type: 'timer.expire', domid: due.domid, vcpu: due.vcpu, kind: due.kind });
+    }
+    this.now = end;
+  }
+}
+
+/** The state after the facts of `steps`, from the state that `xen` has. */
+export function fold(xen: Xen, steps: readonly CoreStep[]): Xen {
+  for (const { seq, outcome } of steps) for (const event of eventsOf(outcome) as readonly CoreFact[]) evolve(xen, event, seq);
+  return xen;
+}
+
+/**
+ * Decides each step again, with what it read then, on the state that its predecessors left. Answers the first step that comes out
+ * differently, with what it is now, or null.
+ */
+export function verify(xen: Xen, steps: readonly CoreStep[]): { step: CoreStep; now: CoreStep['outcome'] } | null {
+  for (const step of steps) {
+    const reader = new PlaybackReader(step.reads);
+    const digest = xen.digest();
+    const now = decide(xen, step.command, step.time, reader);
+    const isSame = JSON.stringify(now) === JSON.stringify(step.outcome) && reader.exhausted && xen.digest() === digest;
+    if (!isSame) return { step, now };
+    fold(xen, [step]);
+  }
+  return null;
+}
