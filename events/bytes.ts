@@ -24,7 +24,18 @@ export class ByteWriter {
     buffer[at++] = rest;
     this.length = at;
   }
-  byte(value: number): void {
+  /** A signed integer up to 2^53 - 1: the sign and six bits first, then the rest as `uint`. `-0` is a code of its own. */
+  int(value: number): void {
+    const magnitude = value < 0 ? -value : value;
+    const rest = Math.floor(magnitude / 64);
+    const first = ((magnitude & 63) << 1) | (value < 0 || Object.is(value, -0) ? 1 : 0);
+    if (rest === 0) this.byte(first);
+    else {
+      this.byte(first | 128);
+      this.uint(rest);
+    }
+  }
+  private byte(value: number): void {
     if (this.length === this.buffer.length) this.reserve(1);
     this.buffer[this.length++] = value;
   }
@@ -86,6 +97,11 @@ export class ByteReader {
       if (byte < 128) return value;
     }
   }
+  int(): number {
+    const first = this.bytes[this.at++] ?? 0;
+    const magnitude = ((first >> 1) & 63) + (first < 128 ? 0 : this.uint() * 64);
+    return (first & 1) === 1 ? -magnitude : magnitude;
+  }
   raw(count: number): Uint8Array {
     const part = this.bytes.subarray(this.at, this.at + count);
     this.at += count;
@@ -95,10 +111,6 @@ export class ByteReader {
     return byteString(this.raw(this.uint()));
   }
 }
-
-/** Signed to unsigned, small magnitudes first. */
-export const zigzag = (value: number): number => (value >= 0 ? value * 2 : -value * 2 - 1);
-export const unzigzag = (value: number): number => (value % 2 === 0 ? value / 2 : -(value + 1) / 2);
 
 /** Bytes as a string with one char each. */
 export function byteString(bytes: Uint8Array): string {

@@ -1,5 +1,5 @@
 // Steps to columns and back: one column for each field of each message. By field, never by looking at a value: guests choose values.
-import { ByteReader, ByteWriter, unzigzag, zigzag } from './bytes.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
 import { type Errno, errnos } from './errno.ts';
 import type { Field, FieldKind, Fields } from './schema.ts';
 import { type Fact, facts, operations, type Step } from './vocabulary.ts';
@@ -71,7 +71,12 @@ class Column {
         let last = 0;
         for (let i = 0; i < count; i++) {
           const value = numbers[i]!;
-          out.uint(zigzag(value - last));
+          const step = value - last;
+          if (Number.isSafeInteger(step)) out.int(step);
+          else {
+            out.int(-0); // too far apart: the value itself follows
+            out.int(value);
+          }
           last = value;
         }
         break;
@@ -97,7 +102,7 @@ class Column {
       case 'ints':
         for (const list of this.lists) {
           out.uint(list.length);
-          for (const value of list) out.uint(zigzag(value as number));
+          for (const value of list) out.int(value as number);
         }
         break;
       case 'bytes':
@@ -144,7 +149,8 @@ class Cursor {
     this.names = names;
   }
   int(): number {
-    this.last += unzigzag(this.from.uint());
+    const step = this.from.int();
+    this.last = Object.is(step, -0) ? this.from.int() : this.last + step;
     return this.last;
   }
   uint(): number {
@@ -152,7 +158,7 @@ class Cursor {
   }
   ints(): number[] {
     const list: number[] = [];
-    for (let n = this.count(); n > 0; n--) list.push(unzigzag(this.from.uint()));
+    for (let n = this.count(); n > 0; n--) list.push(this.from.int());
     return list;
   }
   take(): unknown {
@@ -392,7 +398,7 @@ export class BlockDecoder {
     const kinds = cursors[FACTS]!.from;
     for (let seq = firstSeq; seq < firstSeq + count; seq++)
       for (let n = kinds.uint(); n > 0; n--) {
-        const plan = plans[unzigzag(kinds.uint())];
+        const plan = plans[kinds.int()];
         if (!plan) return `step ${seq}: no such fact`;
         const { fields } = plan;
         const fact: Record<string, unknown> = { type: plan.type };

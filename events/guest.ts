@@ -4,7 +4,7 @@ import { bool, int, oneOf, operation, text, texts } from './schema.ts';
 
 /** Who in a domain handles an event channel. */
 export const irqHandler = oneOf('none', 'timer', 'store', 'console', 'vbd', 'vif', 'domain');
-export const workKind = oneOf('compute', 'sleep', 'mount', 'readdir', 'read_file', 'read_disk', 'write_disk', 'dhcp', 'ping');
+export const workKind = oneOf('compute', 'sleep', 'mount', 'readdir', 'read_file', 'read_disk', 'write_disk', 'dhcp', 'ping', 'clock');
 
 export const operations = {
   /** The domain builder has put a kernel into a new domain: start info, console and xenstore pages, first vCPU. */

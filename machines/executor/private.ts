@@ -1,6 +1,6 @@
 // What an actor guest's kernel holds in its own memory and nobody else sees: immutable values behind the host's journal.
 import type { DomId, Ns } from '../../events/units.ts';
-import type { Stack } from '../../src/net/stack.ts';
+import type { PingRequest, Stack } from '../../src/net/stack.ts';
 import type { PagesSnapshot } from '../../src/storage/pages.ts';
 import { PageCache } from '../../src/storage/page-source.ts';
 import type { Journal } from '../../src/tables/journal.ts';
@@ -41,19 +41,24 @@ export interface GuestPrivate {
 }
 
 export interface GuestNet {
+  /** The earliest moment at which an interface has something to do; undefined for never. */
+  readonly wakeAt: Ns | undefined;
+  /** In the order in which they were connected. */
+  readonly interfaces: readonly GuestInterface[];
+}
+
+export interface GuestInterface {
   readonly devid: number;
   readonly stack: Stack;
   readonly wakeAt: Ns | undefined;
-  /** References of the pages of the rx ring's slots, by request id; and of the tx ring's. */
+  /** References of the pages that packets come in, used in turn; and of those that they go out from, by tx id. */
   readonly rx: readonly number[];
   readonly tx: readonly number[];
-  /** Tx ids that no packet uses. */
-  readonly freeTx: readonly number[];
-  /** Frames that wait for a free tx slot. */
-  readonly waiting: readonly string[];
-  /** Who waits for what: the work of a DHCP request, and of each ping. */
-  readonly dhcp: number | undefined;
-  readonly pings: readonly { readonly work: number; readonly ident: number; readonly seq: number }[];
+  /** Frames that wait for a free tx slot, as byte strings, with the steps that led to them. */
+  readonly waiting: readonly { readonly frame: string; readonly cause: number }[];
+  /** Who waits for what: the works of DHCP requests, and of each ping. */
+  readonly dhcp: readonly number[];
+  readonly pings: readonly (PingRequest & { readonly work: number })[];
 }
 
 export const emptyPrivate: GuestPrivate = {
@@ -89,9 +94,18 @@ export class Privates {
   set(domid: DomId, change: Partial<GuestPrivate>): void {
     this.guests.set(domid, { ...this.get(domid), ...change });
   }
-  setNet(domid: DomId, change: Partial<GuestNet>): void {
-    const { net } = this.get(domid);
-    if (net) this.set(domid, { net: { ...net, ...change } });
+  /** Changes an interface; one that is not there stays away. */
+  setInterface(domid: DomId, devid: number, change: Partial<GuestInterface>): void {
+    const interfaces = this.get(domid).net?.interfaces ?? [];
+    if (interfaces.some((one) => one.devid === devid))
+      this.setInterfaces(
+        domid,
+        interfaces.map((one) => (one.devid === devid ? { ...one, ...change } : one)),
+      );
+  }
+  setInterfaces(domid: DomId, interfaces: readonly GuestInterface[]): void {
+    const wakes = interfaces.flatMap(({ wakeAt }) => wakeAt ?? []);
+    this.set(domid, { net: { interfaces, wakeAt: wakes.length === 0 ? undefined : Math.min(...wakes) } });
   }
   forget(domid: DomId): void {
     this.guests.delete(domid);
