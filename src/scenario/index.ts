@@ -21,3 +21,4 @@ export {
   type TimelineItem,
 } from './scenario.ts';
 export { splitWords } from './words.ts';
+export type { Workload } from './workloads.ts';

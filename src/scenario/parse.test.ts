@@ -26,6 +26,7 @@ test('the least scenario: a host that runs by itself', () => {
       bridges: [{ name: 'xenbr0', ip: '10.0.0.1', netmask: '255.255.255.0' }],
     },
     files: [],
+    workloads: [],
     timeline: [],
     until_ns: 1_000_000_000,
   });
@@ -47,6 +48,8 @@ files:
   /d/b.img: {size: 64M}
   /boot/vmlinuz: builtin:linux
   /etc/xen/a.cfg: {config: a.cfg}
+workloads:
+  a: [{program: cpu, percent: 30}, {program: disk, sectors: 64, every: 20ms}, {program: ping, address: 10.0.0.1}]
 timeline:
   - {at: 1s, xl: create /etc/xen/a.cfg}
   - {after: 500ms, xl: [create, "/my file.cfg", -c], exit: 1}
@@ -70,10 +73,21 @@ until: 1m
     { path: '/etc/xen/a.cfg', kind: 'config', file: 'a.cfg' },
   ]);
   expect(scenario.timeline).toEqual([
-    { time: 1e9, place: { file: 's.yaml', line: 17, column: 5 }, kind: 'xl', argv: ['create', '/etc/xen/a.cfg'], exit: 0 },
-    { time: 1.5e9, place: { file: 's.yaml', line: 18, column: 5 }, kind: 'xl', argv: ['create', '/my file.cfg', '-c'], exit: 1 },
-    { time: 3.5e9, place: { file: 's.yaml', line: 19, column: 5 }, kind: 'console', domain: 'a', text: 'l\xc3\xa9\n' },
-    { time: 10e9, place: { file: 's.yaml', line: 20, column: 5 }, kind: 'xl', argv: ['list'], exit: 0 },
+    { time: 1e9, place: { file: 's.yaml', line: 19, column: 5 }, kind: 'xl', argv: ['create', '/etc/xen/a.cfg'], exit: 0 },
+    { time: 1.5e9, place: { file: 's.yaml', line: 20, column: 5 }, kind: 'xl', argv: ['create', '/my file.cfg', '-c'], exit: 1 },
+    { time: 3.5e9, place: { file: 's.yaml', line: 21, column: 5 }, kind: 'console', domain: 'a', text: 'l\xc3\xa9\n' },
+    { time: 10e9, place: { file: 's.yaml', line: 22, column: 5 }, kind: 'xl', argv: ['list'], exit: 0 },
+  ]);
+  expect(scenario.workloads).toEqual([
+    {
+      domain: 'a',
+      place: { file: 's.yaml', line: 17, column: 3 },
+      workloads: [
+        { program: 'cpu', percent: 30 },
+        { program: 'disk', sectors: 64, every_ns: 20_000_000 },
+        { program: 'ping', address: '10.0.0.1' },
+      ],
+    },
   ]);
   expect(scenario.until_ns).toBe(60e9);
 });
@@ -132,6 +146,15 @@ describe('one line for each mistake', () => {
         's.yaml:6:18: xl in item 4 of timeline is "list \'": a quoted word is not ended: add \'',
         's.yaml:7:51: exit in item 5 of timeline belongs to an xl command: take it out',
         's.yaml:8:18: xl in item 6 of timeline is "": write an xl command line, such as \'create /etc/xen/a.cfg\'',
+      ],
+    ],
+    [
+      'until: 5s\nworkloads:\n  a: [{program: cpu, every: 1s}, {program: ping}, {program: spin}, {percent: 5}]',
+      [
+        's.yaml:3:29: every in item 1 of workloads.a is nothing for the program cpu: take it out',
+        's.yaml:3:34: item 2 of workloads.a does not say whom to ping: add address',
+        "s.yaml:3:61: program in item 3 of workloads.a is \"spin\": write 'cpu' or 'disk' or 'ping'",
+        "s.yaml:3:68: program in item 4 of workloads.a is missing: add it, 'cpu' or 'disk' or 'ping'",
       ],
     ],
     [

@@ -5,6 +5,7 @@ import { defaultHost, type HostConfig } from '../host-config.ts';
 import { explain, explainYaml, Places } from './issues.ts';
 import type { Scenario, ScenarioError, ScenarioFile, TimelineItem } from './scenario.ts';
 import { type RawScenario, schema } from './schema.ts';
+import type { Workload } from './workloads.ts';
 
 export type ParsedScenario =
   | { readonly ok: true; readonly scenario: Scenario }
@@ -73,6 +74,12 @@ function assemble(raw: RawScenario, file: string, places: Places): ParsedScenari
     return { path, place, kind: 'sparse', bytes: meaning.size!, readonly: meaning.readonly ?? false };
   });
 
+  const workloads = Object.entries(raw.workloads ?? {}).map(([domain, list]) => ({
+    domain,
+    place: places.ofKey(['workloads'], domain),
+    workloads: list.map(workloadOf),
+  }));
+
   const timeline: TimelineItem[] = [];
   let last: Ns = 0;
   for (const [i, item] of (raw.timeline ?? []).entries()) {
@@ -85,7 +92,19 @@ function assemble(raw: RawScenario, file: string, places: Places): ParsedScenari
     else timeline.push({ time, place, kind: 'xl', argv: item.xl!, exit: item.exit ?? 0 });
   }
   if (errors.length > 0) return failed(errors);
-  return { ok: true, scenario: { file, seed: raw.seed ?? DEFAULT_SEED, host, files, timeline, until_ns: raw.until } };
+  return { ok: true, scenario: { file, seed: raw.seed ?? DEFAULT_SEED, host, files, workloads, timeline, until_ns: raw.until } };
+}
+
+type RawWorkload = NonNullable<RawScenario['workloads']>[string][number];
+function workloadOf({ program, percent, sectors, address, every }: RawWorkload): Workload {
+  switch (program) {
+    case 'cpu':
+      return { program, percent };
+    case 'disk':
+      return { program, sectors, every_ns: every };
+    case 'ping':
+      return { program, address: address!, every_ns: every };
+  }
 }
 
 function hostOf({ host }: RawScenario): Omit<HostConfig, 'files'> {

@@ -67,6 +67,18 @@ test('an input carries what its command reads, where dom0 has it', () => {
   expect(made.run.inputs[2]!.command(() => undefined)).toBeUndefined();
 });
 
+test('a workload rides in the configuration of its domain', () => {
+  const made = run({ ...contents, 'a.cfg': 'name = "w"' }, `${text}workloads:\n  w: [{program: cpu, percent: 30}]\n`);
+  if (!made.ok) throw new Error('refused');
+  expect(made.run.inputs[0]!.command(() => undefined)).toMatchObject({
+    files: ['/etc/xen/a.cfg', 'name = "w"\nextra += " workload=cpu:30"\n'],
+  });
+  const nobody = run(contents, `${text}workloads:\n  w: [{program: cpu}]\n`);
+  expect(nobody.ok ? [] : nobody.errors.map(formatScenarioError)).toEqual([
+    's.yaml:14:3: no file in files configures a domain w: correct the name',
+  ]);
+});
+
 describe('files that can not be used', () => {
   test('each is named where the scenario names it', () => {
     const made = run({ 'b.img': 'y'.repeat(700) });

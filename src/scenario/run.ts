@@ -6,6 +6,7 @@ import type { HostConfig, HostFile } from '../host-config.ts';
 import { SECTOR_SIZE } from '../storage/image.ts';
 import { readsOf } from './reads.ts';
 import type { Place, Scenario, ScenarioError, TimelineItem } from './scenario.ts';
+import { addWorkload } from './workloads.ts';
 
 /** Real files, by their paths relative to the scenario. What can not be had is a sentence: what is wrong and what to do. */
 export interface Files {
@@ -48,6 +49,8 @@ export function toRun(scenario: Scenario, files: Files): ToRun {
   const images: ImageSource[] = [];
   const meanings: HostFile[] = [];
   const configs = new Map<string, string>();
+  const workloads = new Map(scenario.workloads.map((one) => [one.domain, one.workloads]));
+  const used = new Set<string | undefined>();
   for (const file of scenario.files) {
     const { path, place } = file;
     const fail = (message: string): void => void errors.push({ ...place, message });
@@ -57,8 +60,11 @@ export function toRun(scenario: Scenario, files: Files): ToRun {
         break;
       case 'config': {
         const got = files.read(file.file);
-        if (got.ok) configs.set(path, byteString(got.value));
-        else fail(got.message);
+        if (got.ok) {
+          const added = addWorkload(byteString(got.value), workloads);
+          configs.set(path, added.text);
+          used.add(added.used);
+        } else fail(got.message);
         break;
       }
       case 'sparse':
@@ -76,6 +82,8 @@ export function toRun(scenario: Scenario, files: Files): ToRun {
       }
     }
   }
+  for (const { domain, place } of scenario.workloads)
+    if (!used.has(domain)) errors.push({ ...place, message: `no file in files configures a domain ${domain}: correct the name` });
   if (errors.length > 0) return { ok: false, errors };
   const { seed, host, until_ns } = scenario;
   const inputs = scenario.timeline.map((item) => inputOf(item, configs));

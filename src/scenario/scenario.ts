@@ -1,6 +1,7 @@
 // A scenario: a host, the files that its dom0 has, and what an operator does when. Times are absolute.
 import type { Ns } from '../../events/units.ts';
 import type { HostConfig } from '../host-config.ts';
+import type { Workload } from './workloads.ts';
 
 export interface Scenario {
   /** Its own name, as it stands in messages. */
@@ -9,6 +10,8 @@ export interface Scenario {
   readonly host: Omit<HostConfig, 'files'>;
   /** In the order of the text. Paths are unique. */
   readonly files: readonly ScenarioFile[];
+  /** What domains do by themselves, by name. */
+  readonly workloads: readonly { readonly domain: string; readonly place: Place; readonly workloads: readonly Workload[] }[];
   /** In the order in which they happen. */
   readonly timeline: readonly TimelineItem[];
   readonly until_ns: Ns;

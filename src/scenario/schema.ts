@@ -142,10 +142,33 @@ const item = z
       context.addIssue({ code: 'custom', path: ['exit'], message: 'belongs to an xl command: take it out' });
   });
 
+/** What each program may be told, and what it must be. */
+const settingsOf: Readonly<Record<string, readonly string[]>> = {
+  cpu: ['percent'],
+  disk: ['sectors', 'every'],
+  ping: ['address', 'every'],
+};
+const workload = z
+  .strictObject({
+    program: oneOf('cpu', 'disk', 'ping'),
+    percent: whole(1, 100).optional(),
+    sectors: whole(1, 2 ** 20).optional(),
+    address: ip.optional(),
+    every: duration.optional(),
+  })
+  .superRefine(({ program, ...settings }, context) => {
+    for (const key of Object.keys(settings))
+      if (!settingsOf[program]!.includes(key))
+        context.addIssue({ code: 'custom', path: [key], message: `is nothing for the program ${program}: take it out` });
+    if (program === 'ping' && settings.address === undefined)
+      context.addIssue({ code: 'custom', message: 'does not say whom to ping: add address' });
+  });
+
 export const schema = z.strictObject({
   seed: whole(0, SEED_MAX).optional(),
   host: host.optional(),
   files: z.record(z.string(), file).optional(),
+  workloads: z.record(z.string(), z.array(workload)).optional(),
   timeline: z.array(item).optional(),
   until: duration,
 });
