@@ -9,4 +9,5 @@ export * from './arbitraries/memory.ts';
 export * from './arbitraries/sched.ts';
 export * from './arbitraries/timer.ts';
 export * from './arbitraries/vocabulary.ts';
+export * from './booted-host.ts';
 export * from './core-host.ts';

@@ -21,7 +21,7 @@ const MAX_MAPTRACK_FRAMES = 1024;
 /** Times that a toolstack can pause a domain (xen/common/domain.c, _domain_pause_by_systemcontroller()). */
 const MAX_PAUSES = 255;
 /** max_mem's limit: struct domain counts pages in 32 bits. */
-const MAX_PAGES = 2 ** 32 - 2;
+const MAX_PAGES = 2 ** 32 - 1;
 /** How many ports or mappings one step of dying gives back, before others get their turn. */
 const BATCH = 64;
 

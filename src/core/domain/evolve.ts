@@ -1,8 +1,6 @@
 import type { DomId } from '../../../events/units.ts';
 import type { DomainFact } from '../../../events/vocabulary.ts';
 import { CREDIT_INIT, DEFAULT_WEIGHT } from '../sched/credit.ts';
-import { vcpuId } from '../sched/state.ts';
-import { timerId } from '../timer/state.ts';
 import type { Xen } from '../xen.ts';
 import { parseHandle } from './state.ts';
 
@@ -84,12 +82,7 @@ export function pausesOf(xen: Xen, domid: DomId): number {
 }
 
 function forget(xen: Xen, domid: DomId): void {
-  const row = xen.domain.of(0)!;
-  for (let vcpu = 0; vcpu < row.nr_vcpus.at(domid); vcpu++) {
-    xen.sched.runqueue.remove(vcpuId(domid, vcpu));
-    xen.timers.due.remove(timerId(domid, vcpu, 'singleshot'));
-    xen.timers.due.remove(timerId(domid, vcpu, 'periodic'));
-  }
+  // Its vCPUs left the run queue, and its timers the heap, when it began to die.
   for (const { mfn, count } of framesOf(xen, domid)) xen.p2m.giveBack(mfn, count);
   xen.p2m.forget(domid);
   for (const table of xen.tablesPerDomain) table.remove(domid);

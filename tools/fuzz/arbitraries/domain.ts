@@ -45,6 +45,9 @@ export const domainActs: readonly Acts[] = [
       return domain > 6 ? [] : build(domain, numbers);
     },
   ),
+  // Made, and left at that.
+  act(fc.nat(6), (_, domain) => build(domain + 1, { vcpus: 2, pages: 2, hvm: false }).slice(0, 1)),
+  act(domains, (host, { domain }) => [{ type: 'domctl.max_vcpus', domid: 0, domain: someDomain(host, domain), max: 2 }]),
   // Once for its end, or until then: what others see of a domain on its way out is half of the fun.
   act(fc.record({ domain: fc.nat(), calls: fc.constantFrom(1, 2, 3, 20) }), (host, { domain, calls }) =>
     Array.from({ length: calls }, (): CoreCommand => ({ type: 'domctl.destroydomain', domid: 0, domain: victim(domain) })).slice(
