@@ -10,6 +10,8 @@ interface Netback extends Client {
   /** The rings as they were mapped, and the channels: that of tx first, then that of rx. */
   readonly rings: readonly { readonly handle: number; readonly mfn: number }[];
   readonly ports: readonly number[];
+  /** How many mappings and channels were refused. */
+  readonly refused: number;
 }
 
 const dir = (c: Netback): string => `backend/vif/${c.frontend}/${c.devid}`;
@@ -34,6 +36,8 @@ const FRONTEND_KEYS = [
   'event-channel-rx',
 ] as const;
 const RING_KEYS = ['tx-ring-ref', 'rx-ring-ref'] as const;
+const channelKeys = (c: Netback) =>
+  isSplit(c) ? (['event-channel-tx', 'event-channel-rx'] as const) : (['event-channel'] as const);
 const isNumber = (text: string | undefined): boolean => /^[0-9]{1,10}$/.test(text ?? '');
 
 const CLOSED = [XenbusState.Closing, XenbusState.Closed] as const;
@@ -66,18 +70,20 @@ export const netback = setup({
     frontendIs: ({ context }, { states }: { states: readonly XenbusState[] }) =>
       context.asked.length === 0 && states.includes(context.keys['frontend/state'] as XenbusState),
     frontendIsGone: ({ context }) => context.asked.length === 0 && context.keys['frontend/state'] === '',
-    isFrontend: ({ context, event }) =>
-      event.type === 'xenstore.watch_fired' && event.path === `${frontendDir(context)}/state`,
+    isFrontend: ({ context, event }) => event.type === 'xenstore.watch_fired' && event.path === `${frontendDir(context)}/state`,
     isHotplug: ({ context, event }) => event.type === 'xenstore.watch_fired' && event.path === `${dir(context)}/hotplug-status`,
     isOnBridge: ({ context }) => context.asked.length === 0 && context.keys['hotplug-status'] === 'connected',
+    /** It wants pages flipped, or several queues, or does not say where its rings are. */
     isUnsuited: ({ context: { asked, keys } }) =>
       asked.length === 0 &&
       (keys['request-rx-copy'] !== '1' ||
         !['', '1'].includes(keys['multi-queue-num-queues'] ?? '') ||
         !RING_KEYS.every((key) => isNumber(keys[key]))),
-    hasOneChannel: ({ context }) => context.asked.length === 0 && !isSplit(context),
-    hasRings: ({ context }) => context.rings.length === 2 && context.ports.length === 2,
-    hasRingsAndChannel: ({ context }) => context.rings.length === 2 && context.ports.length === 1 && !isSplit(context),
+    hasOneChannel: ({ context: c }) => c.asked.length === 0 && !isSplit(c) && c.keys['event-channel'] === undefined,
+    hasChannels: ({ context: c }) => c.asked.length === 0 && channelKeys(c).every((key) => isNumber(c.keys[key])),
+    hasNoChannels: ({ context: c }) => c.asked.length === 0 && !channelKeys(c).every((key) => isNumber(c.keys[key])),
+    hasRings: ({ context: c }) => c.rings.length === 2 && c.ports.length === channelKeys(c).length,
+    lacksRings: ({ context: c }) => c.refused > 0 && c.rings.length + c.ports.length + c.refused === 2 + channelKeys(c).length,
   },
   actions: {
     ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
@@ -111,7 +117,7 @@ export const netback = setup({
       event.type === 'accepted.gnttab.map_grant_ref' ? { rings: [...c.rings, { handle: event.handle, mfn: event.mfn }] } : {},
     ),
     bindChannels: enqueueActions(({ context: c, enqueue }) => {
-      for (const key of isSplit(c) ? ['event-channel-tx', 'event-channel-rx'] : ['event-channel'])
+      for (const key of channelKeys(c))
         enqueue.emit({
           type: 'evtchn.bind_interdomain',
           domid: c.domid,
@@ -122,9 +128,9 @@ export const netback = setup({
     keepChannel: assign(({ context: c, event }) =>
       event.type === 'accepted.evtchn.bind_interdomain' ? { ports: [...c.ports, event.local_port] } : {},
     ),
+    countRefusal: assign(({ context }) => ({ refused: context.refused + 1 })),
     bindIrqs: enqueueActions(({ context: { domid, frontend, devid, ports }, enqueue }) => {
-      for (const port of ports)
-        enqueue.emit({ type: 'guest.bind_irq', domid, port, handler: 'vif', dev: devid, peer: frontend });
+      for (const port of ports) enqueue.emit({ type: 'guest.bind_irq', domid, port, handler: 'vif', dev: devid, peer: frontend });
     }),
     connect: emit(({ context: c }) => ({
       type: 'vif.connect_backend',
@@ -158,6 +164,7 @@ export const netback = setup({
     devid: Number(input.args[1] ?? 0),
     rings: [],
     ports: [],
+    refused: 0,
   }),
   initial: 'Initialising',
   on: {
@@ -250,7 +257,8 @@ export const netback = setup({
           always: [
             { guard: 'isUnsuited', target: '#netback.Closing', actions: UNWATCHING },
             { guard: 'hasOneChannel', target: 'readingChannel' },
-            { guard: 'hasAnswers', target: 'mapping' },
+            { guard: 'hasChannels', target: 'mapping' },
+            { guard: 'hasNoChannels', target: '#netback.Closing', actions: UNWATCHING },
           ],
         },
         readingChannel: {
@@ -258,23 +266,24 @@ export const netback = setup({
             { type: 'readFrontend', params: { key: 'event-channel' } },
             { type: 'ask', params: { keys: ['event-channel'] } },
           ],
-          always: { guard: 'hasAnswers', target: 'mapping' },
+          always: [
+            { guard: 'hasChannels', target: 'mapping' },
+            { guard: 'hasNoChannels', target: '#netback.Closing', actions: UNWATCHING },
+          ],
         },
         mapping: {
           entry: ['mapRings', 'bindChannels'],
           on: {
             'accepted.gnttab.map_grant_ref': { actions: 'keepRing' },
             'accepted.evtchn.bind_interdomain': { actions: 'keepChannel' },
-            'refused.gnttab.map_grant_ref': 'failing',
-            'refused.evtchn.bind_interdomain': 'failing',
+            'refused.gnttab.map_grant_ref': { actions: 'countRefusal' },
+            'refused.evtchn.bind_interdomain': { actions: 'countRefusal' },
           },
           always: [
             { guard: 'hasRings', target: 'hotplugging' },
-            { guard: 'hasRingsAndChannel', target: 'hotplugging' },
+            { guard: 'lacksRings', target: '#netback.Closing', actions: [...UNWATCHING, ...RELEASING] },
           ],
         },
-        // What was asked together with what was refused may still be granted: the last answer is that of the last channel.
-        failing: { always: { target: '#netback.Closing', actions: [...UNWATCHING, ...RELEASING] } },
         hotplugging: {
           entry: [
             'watchHotplug',
@@ -311,12 +320,7 @@ export const netback = setup({
       always: 'Closed',
     },
     Closed: {
-      entry: [
-        { type: 'write', params: { key: 'state', value: XenbusState.Closed } },
-        'unwatchFrontend',
-        'removeHotplug',
-        'exit',
-      ],
+      entry: [{ type: 'write', params: { key: 'state', value: XenbusState.Closed } }, 'unwatchFrontend', 'removeHotplug', 'exit'],
     },
   },
 });

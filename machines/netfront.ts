@@ -10,6 +10,8 @@ interface Netfront extends Client {
   /** The pages of the rings, and the channels: that of tx first, then that of rx. */
   readonly rings: readonly { readonly ref: number; readonly gfn: number }[];
   readonly ports: readonly number[];
+  /** How many pages and channels the kernel or the hypervisor refused. */
+  readonly refused: number;
 }
 
 const dir = (c: Netfront): string => `device/vif/${c.devid}`;
@@ -47,6 +49,7 @@ export const netfront = setup({
     hasProbed: ({ context }) => context.asked.length === 0 && suits(context),
     isUnsuited: ({ context }) => context.asked.length === 0 && !suits(context),
     hasRings: ({ context }) => context.rings.length === 2 && context.ports.length === 2,
+    lacksRings: ({ context: { rings, ports, refused } }) => refused > 0 && rings.length + ports.length + refused === 4,
   },
   actions: {
     ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
@@ -78,6 +81,7 @@ export const netfront = setup({
     keepChannel: assign(({ context: c, event }) =>
       event.type === 'accepted.evtchn.alloc_unbound' ? { ports: [...c.ports, event.port] } : {},
     ),
+    countRefusal: assign(({ context }) => ({ refused: context.refused + 1 })),
     bindIrqs: enqueueActions(({ context: { domid, devid, ports }, enqueue }) => {
       for (const port of ports) enqueue.emit({ type: 'guest.bind_irq', domid, port, handler: 'vif', dev: devid, peer: 0 });
     }),
@@ -123,6 +127,7 @@ export const netfront = setup({
     devid: Number(input.args[0] ?? 0),
     rings: [],
     ports: [],
+    refused: 0,
   }),
   initial: 'Initialising',
   on: {
@@ -152,7 +157,10 @@ export const netfront = setup({
           entry: 'watchBackend',
           always: [
             { guard: { type: 'backendIs', params: { states: [XenbusState.InitWait] } }, target: 'probing' },
-            { guard: { type: 'backendIs', params: { states: [XenbusState.Closing, XenbusState.Closed] } }, target: '#netfront.Closed' },
+            {
+              guard: { type: 'backendIs', params: { states: [XenbusState.Closing, XenbusState.Closed] } },
+              target: '#netfront.Closed',
+            },
           ],
         },
         probing: {
@@ -193,16 +201,19 @@ export const netfront = setup({
           on: {
             'accepted.guest.grant_page': { actions: 'keepRing' },
             'accepted.evtchn.alloc_unbound': { actions: 'keepChannel' },
-            'refused.guest.grant_page': '#netfront.Closed',
-            'refused.evtchn.alloc_unbound': '#netfront.Closed',
+            'refused.guest.grant_page': { actions: 'countRefusal' },
+            'refused.evtchn.alloc_unbound': { actions: 'countRefusal' },
           },
-          always: { guard: 'hasRings', target: 'connecting' },
+          always: [
+            { guard: 'hasRings', target: 'connecting' },
+            { guard: 'lacksRings', target: '#netfront.Closed', actions: 'closeChannels' },
+          ],
         },
         connecting: {
           entry: ['bindIrqs', 'connect'],
           on: {
             'accepted.vif.connect_frontend': 'starting',
-            'refused.vif.connect_frontend': '#netfront.Closed',
+            'refused.vif.connect_frontend': { target: '#netfront.Closed', actions: 'closeChannels' },
           },
         },
         starting: {
@@ -262,11 +273,10 @@ export const netfront = setup({
         waiting: {
           always: [
             { guard: { type: 'backendIs', params: { states: [XenbusState.Closed] } }, target: 'released' },
-            { guard: 'backendIsGone', target: 'gone' },
+            { guard: 'backendIsGone', target: 'released' },
           ],
         },
         released: { entry: 'endRings', always: { guard: 'backendIsGone', target: 'removed' } },
-        gone: { entry: 'endRings', always: 'removed' },
         removed: { entry: ['unwatchBackend', 'exit'] },
       },
     },

@@ -1,8 +1,8 @@
 // What an actor guest's kernel holds in its own memory and nobody else sees: immutable values behind the host's journal.
 import type { DomId, Ns } from '../../events/units.ts';
 import type { PingRequest, Stack } from '../../src/net/stack.ts';
-import type { PagesSnapshot } from '../../src/storage/pages.ts';
 import { PageCache } from '../../src/storage/page-source.ts';
+import type { PagesSnapshot } from '../../src/storage/pages.ts';
 import type { Journal } from '../../src/tables/journal.ts';
 import { Records } from '../../src/tables/records.ts';
 import { mix } from '../../src/tables/table.ts';

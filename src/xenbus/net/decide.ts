@@ -1,7 +1,7 @@
 // What the two ends of a network interface report, and the bridges that frames go through.
 import { accept, refuse } from '../../../events/step.ts';
 import type { Ns } from '../../../events/units.ts';
-import type { Outcome, VifCommand } from '../../../events/vocabulary.ts';
+import type { Outcome, VifCommand, VifFact } from '../../../events/vocabulary.ts';
 import { forward } from '../../net/bridge.ts';
 import { respond } from '../../net/responder.ts';
 import type { Vifs } from './state.ts';
@@ -25,18 +25,22 @@ export function decide(vifs: Vifs, command: VifCommand, now: Ns): Outcome {
       const row = domid === frontend ? vifs.frontRow(domid, devid) : vifs.backRow(domid, frontend, devid);
       return row < 0 ? refuse('ENODEV') : accept({}, { type: 'vif.disconnected', domid, frontend, devid });
     }
-    case 'vif.note_taken':
-    case 'vif.note_filled': {
-      if (vifs.backRow(command.domid, command.frontend, command.devid) < 0) return refuse('ENODEV');
-      return command.type === 'vif.note_taken'
-        ? accept({}, { ...command, type: 'vif.packet_taken' })
-        : accept({}, { ...command, type: 'vif.packet_filled' });
+    case 'vif.note_sent': {
+      const { domid, devid, id } = command;
+      if (vifs.frontRow(domid, devid) < 0) return refuse('ENODEV');
+      const row = vifs.packetRow(domid, devid, id);
+      if (row < 0) return refuse('EINVAL');
+      if (vifs.tx.of(domid)!.state.is(row) !== 'free') return refuse('EBUSY');
+      return accept({}, { ...command, type: 'vif.packet_sent' });
     }
-    case 'vif.note_sent':
-    case 'vif.note_received':
     case 'vif.note_reaped':
     case 'vif.note_posted':
+    case 'vif.note_received':
       return vifs.frontRow(command.domid, command.devid) < 0 ? refuse('ENODEV') : accept({}, reported(command));
+    case 'vif.note_taken':
+    case 'vif.note_filled':
+    case 'vif.note_dropped':
+      return vifs.backRow(command.domid, command.frontend, command.devid) < 0 ? refuse('ENODEV') : accept({}, reported(command));
     case 'bridge.create': {
       if (vifs.bridgeNumber(command.bridge) >= 0) return refuse('EEXIST');
       const { type: _, ...bridge } = command;
@@ -71,19 +75,26 @@ export function decide(vifs: Vifs, command: VifCommand, now: Ns): Outcome {
   }
 }
 
-type FrontReport = Extract<
+type Report = Extract<
   VifCommand,
-  { type: 'vif.note_sent' | 'vif.note_received' | 'vif.note_reaped' | 'vif.note_posted' }
+  {
+    type: 'vif.note_reaped' | 'vif.note_posted' | 'vif.note_received' | 'vif.note_taken' | 'vif.note_filled' | 'vif.note_dropped';
+  }
 >;
-function reported(command: FrontReport) {
+/** What a driver says of its own ring is so: the ring is its own and the peer's, and nobody else's. */
+function reported(command: Report): VifFact {
   switch (command.type) {
-    case 'vif.note_sent':
-      return { ...command, type: 'vif.packet_sent' } as const;
-    case 'vif.note_received':
-      return { ...command, type: 'vif.packet_received' } as const;
     case 'vif.note_reaped':
-      return { ...command, type: 'vif.packet_reaped' } as const;
+      return { ...command, type: 'vif.packet_reaped' };
     case 'vif.note_posted':
-      return { ...command, type: 'vif.buffers_posted' } as const;
+      return { ...command, type: 'vif.buffers_posted' };
+    case 'vif.note_received':
+      return { ...command, type: 'vif.packet_received' };
+    case 'vif.note_taken':
+      return { ...command, type: 'vif.packet_taken' };
+    case 'vif.note_filled':
+      return { ...command, type: 'vif.packet_filled' };
+    case 'vif.note_dropped':
+      return { ...command, type: 'vif.packet_dropped' };
   }
 }
