@@ -41,6 +41,10 @@ const names = [
 ] as const;
 export type Kind = (typeof names)[number];
 
+/** Those that repeat what the tables say: they ask for nothing, and executors act under their names (`d3v0`). */
+const mirrors: readonly Kind[] = ['domain', 'vcpu', 'pcpu', 'watch'];
+export const isMirror = (kind: Kind): boolean => mirrors.includes(kind);
+
 export const kinds: Readonly<Record<Kind, AnyStateMachine>> = {
   // Mirrors: what the tables say, as charts.
   domain,

@@ -36,7 +36,7 @@ export function follow(log: Log, { until = log.length, onStep, ...options }: Fol
     if (step.seq >= until) break;
     onStep?.(step);
     // An actor that has ended may still have had something to ask; whoever never was one is an executor or an input.
-    if (directory.has(step.origin) || asked.has(step.origin)) {
+    if (directory.hasParty(step.origin) || asked.has(step.origin)) {
       const command = asked.get(step.origin)?.shift();
       if (!command || !same(command, step.command))
         return { directory, divergence: differs(log, step, `the actor ${step.origin} asks otherwise`, step.command, command) };

@@ -24,3 +24,6 @@ export const costOf = (command: Command): Ns => bySubsystem[subsystemOf(command.
 
 /** Printing a line on the console, for a guest. */
 export const PRINT_NS: Ns = 20 * US;
+
+/** Moving a sector between a granted page and where it belongs, for a guest's block driver. */
+export const SECTOR_NS: Ns = 1 * US;

@@ -5,6 +5,7 @@ import { SECTOR_SIZE } from '../../src/storage/image.ts';
 import { pageOf } from '../../src/guest/state.ts';
 import { BLKIF_OP, BLKIF_RSP, type BlkifSegment, blkif } from '../../src/xenbus/ring/blkif.ts';
 import { finalCheckForResponses, getResponse, initRing, pushRequests, putRequest } from '../../src/xenbus/ring/ring.ts';
+import { SECTOR_NS } from './costs.ts';
 import type { Inflight, Privates } from './private.ts';
 import type { System } from './system.ts';
 
@@ -107,6 +108,7 @@ export class GuestBlock {
     if (!request) return; // an id that nobody has asked under
     privates.set(domid, { inflight: inflight.filter((one) => one !== request) });
     const ok = status === BLKIF_RSP.OKAY;
+    system.spend(SECTOR_NS * request.nr_sectors);
     if (ok && request.cache !== undefined) this.fill(domid, request);
     const transfer = transfers[request.work];
     if (transfer)

@@ -15,9 +15,11 @@ export class GuestConsole {
     this.privates = privates;
   }
 
+  /** Prints: into the ring as far as there is room, the rest when xenconsoled has made some. */
   write(domid: DomId, text: string): void {
     this.privates.set(domid, { hvcTx: this.privates.get(domid).hvcTx + text });
     this.system.spend(PRINT_NS);
+    this.flush(domid, `d${domid}v0`);
   }
 
   /** Moves what fits into the ring and tells xenconsoled. False where there was nothing to move, or no room. */

@@ -3,7 +3,7 @@ import type { Snapshot } from 'xstate';
 import type { Command, Fact } from '../../events/vocabulary.ts';
 import { mix } from '../../src/tables/table.ts';
 import type { Journal } from '../../src/tables/journal.ts';
-import { type Kind, kinds } from '../kinds.ts';
+import { isMirror, type Kind, kinds } from '../kinds.ts';
 import { route } from './routes.ts';
 import { type Origin, Slot, type Wiring } from './slot.ts';
 
@@ -57,6 +57,11 @@ export class Directory {
 
   has(id: string): boolean {
     return this.slots.has(id);
+  }
+  /** Whether an actor of this name acts of its own will. */
+  hasParty(id: string): boolean {
+    const slot = this.slots.get(id);
+    return slot !== undefined && !isMirror(slot.kind as Kind);
   }
   /** Ids, in code unit order. */
   ids(): string[] {
