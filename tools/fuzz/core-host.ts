@@ -50,6 +50,26 @@ export class CoreHost {
     return outcome;
   }
 
+  /** What a step answers: its value, or the name of its error. */
+  answer(command: CoreCommand): unknown {
+    const outcome = this.submit(command);
+    return outcome.ok ? outcome.value : outcome.errno;
+  }
+
+  /** The facts that a step leads to, by name. */
+  types(command: CoreCommand): string[] {
+    return eventsOf<Fact>(this.submit(command)).map(({ type }) => type);
+  }
+
+  /** What must work for a test to make sense. A dying domain's ERESTART is work done. */
+  prepare(...commands: readonly CoreCommand[]): this {
+    for (const command of commands) {
+      const outcome = this.submit(command);
+      if (!outcome.ok && outcome.errno !== 'ERESTART') throw new Error(`${outcome.errno} of ${JSON.stringify(command)}`);
+    }
+    return this;
+  }
+
   /** Moves the clock, and fires what becomes due on the way. */
   advance(ns: Ns): void {
     const end = this.now + ns;
