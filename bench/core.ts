@@ -43,9 +43,9 @@ export class CoreBench {
       });
       this.call({ type: 'domctl.max_vcpus', domid: 0x7ff2, domain: domid, max: 1 });
       this.call({ type: 'domctl.setvcpucontext', domid: 0x7ff2, domain: domid, vcpu: 0 });
-      this.call({ type: 'domctl.unpausedomain', domid: 0x7ff2, domain: domid });
       // The mix blocks vCPUs without a scheduler between: they run beside the pCPUs.
       evolve(this.xen, { type: 'vcpu.detached', domid, vcpu: 0, at_ns: 0 }, 0);
+      this.call({ type: 'domctl.unpausedomain', domid: 0x7ff2, domain: domid });
     }
     for (let domid = 1; domid <= DOMAINS; domid++)
       for (let k = 0; k < CHANNELS; k++) {
@@ -100,7 +100,7 @@ export function foldCore(log: Log): Xen {
   log.facts((fact, seq) => {
     evolve(xen, fact as CoreFact, seq);
     // What the bench did behind the log's back, at the same place.
-    if (fact.type === 'domain.unpaused') evolve(xen, { type: 'vcpu.detached', domid: fact.domid, vcpu: 0, at_ns: 0 }, 0);
+    if (fact.type === 'vcpu.brought_up') evolve(xen, { type: 'vcpu.detached', domid: fact.domid, vcpu: 0, at_ns: 0 }, 0);
   });
   return xen;
 }

@@ -143,15 +143,20 @@ export class Log {
       for (const step of steps) if (step.seq >= from) yield this.format < FORMAT_VERSION ? upcast(step, this.format) : step;
     }
   }
-  /** Applies every fact in order, reading nothing else. */
-  facts(apply: (fact: Fact, seq: number) => void): void {
+  /** Applies the facts of the steps from `from` up to (and without) `to` in order, reading nothing else. */
+  facts(apply: (fact: Fact, seq: number) => void, from = 0, to = this.length): void {
+    const within = (fact: Fact, seq: number): void => {
+      if (seq >= from && seq < to) apply(fact, seq);
+    };
     if (this.format < FORMAT_VERSION) {
-      for (const step of this.steps()) for (const fact of step.outcome.events ?? []) apply(fact, step.seq);
+      for (const step of this.steps(from)) for (const fact of step.outcome.events ?? []) within(fact, step.seq);
       return;
     }
-    for (const block of this.blocks) {
-      const problem = this.decoder.facts(block.payload, block.firstSeq, apply);
-      if (problem !== undefined) throw new LogError(`block ${block.number}: ${problem}`);
+    for (const { number, firstSeq, count, payload } of this.blocks) {
+      if (firstSeq + count <= from || firstSeq >= to) continue;
+      const whole = firstSeq >= from && firstSeq + count <= to;
+      const problem = this.decoder.facts(payload, firstSeq, whole ? apply : within);
+      if (problem !== undefined) throw new LogError(`block ${number}: ${problem}`);
     }
   }
   /** The pieces of images that the log carries. */

@@ -14,8 +14,19 @@ export const operations = {
   'vbd.connect_backend': operation({ domid: int, frontend: int, vdev: int, ring_mfn: int, ring_handle: int, port: int }),
   'vbd.disconnect': operation({ domid: int, frontend: int, vdev: int }),
   'vbd.note_submitted': operation({ domid: int, vdev: int, id: int, op: blkifOp, sector: int, nr_sectors: int }),
-  'vbd.note_served': operation({ domid: int, frontend: int, vdev: int, id: int, op: blkifOp, sector: int, nr_sectors: int, status: int }),
+  'vbd.note_served': operation({
+    domid: int,
+    frontend: int,
+    vdev: int,
+    id: int,
+    op: blkifOp,
+    sector: int,
+    nr_sectors: int,
+    status: int,
+  }),
   'vbd.note_completed': operation({ domid: int, vdev: int, id: int, status: int }),
+  /** What the toolstack asks before it promises a guest the file `params`: ENOENT where dom0 has no such file. */
+  'vbd.stat_disk': operation({ domid: int, params: text }, { sectors: int }),
 } as const;
 
 export const facts = {

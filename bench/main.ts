@@ -1,0 +1,171 @@
+// npm run bench [-- --only RE] [--json FILE] [--short]: figures as ratios within one run, for machines differ and are noisy.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Log } from '../events/log.ts';
+import { Cursor, fold } from '../replay/index.ts';
+import { prepareBare } from './bare.ts';
+import { CoreBench, foldCore } from './core.ts';
+import { atLeast, atMost, figure, interleaved, median, type Row, seconds, short, table } from './harness.ts';
+import { runLivecd } from './livecd.ts';
+import { bareXstate, LiveBench } from './live.ts';
+import { makeMix } from './mix.ts';
+import { prepareNaive } from './naive.ts';
+
+const { values: options } = parseArgs({
+  options: { only: { type: 'string' }, json: { type: 'string' }, short: { type: 'boolean', default: false } },
+});
+const scale = options.short ? 0.1 : 1;
+const count = (calls: number): number => Math.round(calls * scale);
+const discard = (): void => {};
+
+/** The log of one live run on the mix, as bytes. */
+function logOf(calls: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const live = new LiveBench((bytes) => parts.push(bytes.slice()));
+  live.run(makeMix(calls));
+  live.recording.finish();
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+const benches: Readonly<Record<string, () => Row[]>> = {
+  core() {
+    const calls = count(300_000);
+    const mix = makeMix(calls);
+    const few = makeMix(count(20_000));
+    const parts: Uint8Array[] = [];
+    const logged = new CoreBench((bytes) => parts.push(bytes.slice()));
+    logged.run(mix);
+    logged.end();
+    const file = new Uint8Array(Buffer.concat(parts));
+    const events = logged.events;
+    const log = new Log(file);
+    if (foldCore(log).digest() !== logged.xen.digest()) throw new Error('the fold of the benchmark has another state');
+    const rate = interleaved({
+      bare: () => {
+        const run = prepareBare();
+        return calls / seconds(() => run(mix));
+      },
+      core: () => {
+        const bench = new CoreBench();
+        return calls / seconds(() => bench.run(mix));
+      },
+      logged: () => {
+        const bench = new CoreBench(discard);
+        return calls / seconds(() => bench.run(mix));
+      },
+      fold: () => events / seconds(() => foldCore(log)),
+      naive: () => {
+        const run = prepareNaive();
+        return few.length / seconds(() => run(few));
+      },
+    });
+    const json = [...log.steps()].reduce((sum, step) => sum + JSON.stringify(step).length + 1, 0);
+    const loggedEvents = (rate.logged * events) / calls;
+    const row = { unit: 'calls/s', anchor: 'bare loop' };
+    return [
+      { name: 'bare loop over typed arrays', value: rate.bare, unit: 'calls/s', ...figure },
+      { name: 'core, no log', value: rate.core, ...row, ...atLeast(rate.core / rate.bare, 0.04) },
+      { name: 'core with log', value: rate.logged, ...row, ...atLeast(rate.logged / rate.bare, 0.04) },
+      {
+        name: 'core with log, beside the naive design',
+        value: rate.logged,
+        unit: 'calls/s',
+        anchor: `naive (${short(rate.naive)}/s)`,
+        ...atLeast(rate.logged / rate.naive, 10),
+      },
+      {
+        name: 'fold from bytes',
+        value: rate.fold,
+        unit: 'events/s',
+        anchor: 'core with log',
+        ...atLeast(rate.fold / loggedEvents, 1.2),
+      },
+      { name: 'log', value: file.length / calls, unit: 'bytes/step', anchor: 'JSON', ...atMost(file.length / json, 0.3) },
+    ];
+  },
+
+  live() {
+    const calls = count(200_000);
+    const mix = makeMix(calls);
+    const counted = new LiveBench(discard, undefined, true);
+    counted.run(mix);
+    const time = interleaved({
+      live: () => {
+        const live = new LiveBench(discard);
+        return seconds(() => live.run(mix));
+      },
+      xstate: () => {
+        const send = bareXstate(counted.sent);
+        return seconds(send);
+      },
+      core: () => {
+        const bench = new CoreBench();
+        return seconds(() => bench.run(mix));
+      },
+    });
+    return [
+      {
+        name: `live run: log, actors (${(counted.sent.length / calls).toFixed(2)} sends a call)`,
+        value: calls / time.live,
+        unit: 'calls/s',
+        anchor: 'time of bare XState + bare core',
+        ...atMost(time.live / (time.xstate + time.core), 2),
+      },
+    ];
+  },
+
+  seek() {
+    const log = new Log(logOf(count(1_000_000)));
+    const cursor = new Cursor(log);
+    const first = seconds(() => cursor.stateAt(log.length));
+    const whole = median([1, 2, 3].map(() => seconds(() => fold(log))));
+    const seeks = Array.from({ length: 41 }, (_, i) => {
+      const seq = Math.floor((log.length * ((i * 17) % 41)) / 41);
+      return seconds(() => cursor.stateAt(seq));
+    });
+    const p50 = median(seeks);
+    return [
+      { name: `first seek in ${short(log.length)} steps (keeps states)`, value: first * 1000, unit: 'ms', ...figure },
+      { name: 'seek, p50', value: p50 * 1000, unit: 'ms', anchor: 'a full fold', ...atMost(p50 / whole, 0.03) },
+    ];
+  },
+
+  memory() {
+    const before = process.memoryUsage().rss;
+    const live = new LiveBench(discard, 1000);
+    globalThis.gc?.();
+    const rss = process.memoryUsage().rss;
+    const mib = rss / 2 ** 20;
+    return [
+      {
+        name: `1,000 idle domains, ${live.recording.dispatcher.directory.ids().length} actors`,
+        value: mib,
+        unit: 'MiB resident',
+        anchor: '512 MiB',
+        ...atMost(mib / 512, 1),
+      },
+      { name: '  of which the domains', value: (rss - before) / 2 ** 20, unit: 'MiB', ...figure },
+    ];
+  },
+
+  livecd() {
+    const runs = [1, 2, 3].map(() => runLivecd((path) => new Uint8Array(readFileSync(path))));
+    const time = median(runs.map((run) => run.seconds));
+    const { steps, bytes } = runs[0]!;
+    return [
+      { name: 'Live CD, its virtual minute', value: time, unit: 's', anchor: '3 s', ...atMost(time / 3, 1) },
+      { name: '  steps', value: steps, unit: 'steps', ...figure },
+      { name: '  log', value: bytes, unit: 'bytes', ...figure },
+    ];
+  },
+};
+
+const only = new RegExp(options.only ?? '');
+const rows: Row[] = [];
+for (const [name, bench] of Object.entries(benches)) {
+  if (!only.test(name)) continue;
+  process.stderr.write(`${name} ...\n`);
+  rows.push(...bench());
+}
+console.log(table(rows));
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
