@@ -1,0 +1,41 @@
+// xenolog replay: does this code still lead to the same run?
+import { describeDivergence } from '../../../replay/index.ts';
+import { judgeLog } from '../../log-file.ts';
+import { openRun } from '../open-run.ts';
+import type { Output } from '../output.ts';
+import { questions, type ReplayName, replayLog, replayNames, type Verdict } from '../replays.ts';
+
+export type ReplayOptions = { readonly [N in ReplayName]?: boolean } & { readonly json?: boolean; readonly debug?: boolean };
+
+const DIVERGED = 1;
+
+/** Answers the exit status: 0 where all agree, 1 where one differs. */
+export function replay(path: string, options: ReplayOptions, output: Output): number {
+  const log = openRun(path);
+  const chosen = replayNames.filter((name) => options[name]);
+  const verdicts: Verdict[] = [];
+  for (const name of chosen.length > 0 ? chosen : replayNames) {
+    const verdict = judgeLog(path, () => replayLog(name, log));
+    verdicts.push(verdict);
+    if (!options.json) for (const line of describeVerdict(verdict, log.length)) output.line(line);
+    if (options.debug && verdict.error) process.stderr.write(`${verdict.error.stack}\n`);
+  }
+  if (options.json)
+    output.json({
+      steps: log.length,
+      closed: log.end !== undefined,
+      replays: verdicts.map(({ replay, divergence, ms }) => ({
+        replay,
+        same: divergence === null,
+        ms: Math.round(ms),
+        divergence,
+      })),
+    });
+  return verdicts.every(({ divergence }) => divergence === null) ? 0 : DIVERGED;
+}
+
+export function describeVerdict({ replay, divergence, ms }: Verdict, steps: number): string[] {
+  const name = replay.padEnd(8);
+  if (divergence) return [`${name} DIFFERS at ${describeDivergence(divergence).join('\n')}`];
+  return [`${name} same: ${questions[replay]} (${steps} steps, ${(ms / 1000).toFixed(2)}s)`];
+}

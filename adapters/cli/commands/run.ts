@@ -1,0 +1,161 @@
+// xenolog run: plays a scenario, records it, and shows what an operator would see.
+import { setImmediate } from 'node:timers/promises';
+import { byteStringToText } from '../../../events/bytes.ts';
+import type { RunEnd } from '../../../events/log.ts';
+import type { Ns } from '../../../events/units.ts';
+import { Recording } from '../../../machines/index.ts';
+import { formatTime } from '../../../replay/index.ts';
+import { parseDuration } from '../../../src/scenario/index.ts';
+import { Failure } from '../../failure.ts';
+import { type LoadedScenario, loadScenario, ScenarioFailure } from '../../load-scenario.ts';
+import { LogFile, sha256 } from '../../log-file.ts';
+import { play } from '../../play.ts';
+import { askXl, continuation } from '../ask-xl.ts';
+import type { Output } from '../output.ts';
+import { Progress } from '../progress.ts';
+import { Report } from '../report.ts';
+import { Screen } from '../screen.ts';
+import { tour } from '../tour.ts';
+
+export interface RunOptions {
+  readonly output?: string;
+  readonly until?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly tour?: boolean;
+}
+
+/** As a shell has it for a program that SIGINT has ended. */
+const INTERRUPTED = 130;
+
+/** Answers the exit status. */
+export async function run(path: string, options: RunOptions, output: Output): Promise<number> {
+  if (options.tour && options.output === undefined)
+    throw new Failure('a tour replays the log of the run', '--tour', 'add -o FILE, where the log may go');
+  const loaded = loadScenario(path);
+  const until = untilOf(options, loaded);
+  const file = options.output === undefined ? undefined : new LogFile(options.output);
+  const report = new Report();
+  let end: RunEnd;
+  let played: Played;
+  let list: string;
+  const started = performance.now();
+  try {
+    let size = 0;
+    const recording = new Recording({
+      header: loaded.header,
+      images: loaded.images,
+      hash: sha256,
+      sink: (bytes) => {
+        file?.write(bytes);
+        size += bytes.length;
+      },
+    });
+    played = await drive(recording, loaded, until, options, report, output);
+    end = recording.finish();
+    const ms = performance.now() - started;
+    const { dispatcher } = recording;
+    list = askXl(continuation(dispatcher, { config: loaded.run.config, seed: loaded.run.seed, images: loaded.images }), [
+      'list',
+    ]).stdout;
+    const figures = {
+      steps: end.steps,
+      virtual_ns: dispatcher.now,
+      ms: Math.round(ms),
+      log_bytes: size,
+      log: options.output ?? null,
+    };
+    if (options.json)
+      output.json({ ...figures, state: end.state, memory: end.memory, stopped: played.stopped, jobs: report.jobs, list });
+    else summarise(figures, list, output);
+  } finally {
+    file?.close();
+    loaded.close();
+  }
+  if (played.failure) throw played.failure;
+  const surprises = report.surprises(loaded.run);
+  if (surprises.length > 0) throw new ScenarioFailure(surprises);
+  if (played.stopped) return INTERRUPTED;
+  return options.tour ? tour(options.output!, output) : 0;
+}
+
+function untilOf({ until }: RunOptions, loaded: LoadedScenario): Ns {
+  if (until === undefined) return loaded.run.until_ns;
+  const time = parseDuration(until);
+  if (time === undefined)
+    throw new Failure('not a time', `--until ${until}`, 'write a number with its unit, such as 60s or 1m30s');
+  return time;
+}
+
+interface Played {
+  readonly stopped: boolean;
+  /** Something in the scenario that could not be done; the log is good up to there. */
+  readonly failure?: ScenarioFailure;
+}
+
+async function drive(
+  recording: Recording,
+  loaded: LoadedScenario,
+  until: Ns,
+  options: RunOptions,
+  report: Report,
+  output: Output,
+): Promise<Played> {
+  const { dispatcher } = recording;
+  const progress = new Progress(process.stderr, until, !options.quiet && !options.json);
+  const say = (write: (text: string) => void) => (text: string) => {
+    progress.clear();
+    write(text);
+  };
+  const screen = new Screen({
+    host: dispatcher.host,
+    out: say((text) => output.text(text)),
+    err: say((text) => process.stderr.write(text)),
+  });
+  const subscription = dispatcher.steps$.subscribe((step) => {
+    report.note(step);
+    if (!options.json && !options.quiet) screen.see(step);
+  });
+  let stopped = false;
+  const stop = (): void => {
+    stopped = true;
+  };
+  process.on('SIGINT', stop);
+  const playing = play(dispatcher, loaded.run, until);
+  try {
+    while (!playing.next().done) {
+      if (!progress.due()) continue;
+      progress.show(dispatcher.now, dispatcher.seq);
+      await setImmediate();
+      if (stopped) playing.return();
+    }
+    return { stopped };
+  } catch (error) {
+    if (error instanceof ScenarioFailure) return { stopped, failure: error };
+    throw error;
+  } finally {
+    process.off('SIGINT', stop);
+    subscription.unsubscribe();
+    progress.clear();
+  }
+}
+
+interface Figures {
+  readonly steps: number;
+  readonly virtual_ns: Ns;
+  readonly ms: number;
+  readonly log_bytes: number;
+  readonly log: string | null;
+}
+
+function summarise({ steps, virtual_ns, ms, log_bytes, log }: Figures, list: string, output: Output): void {
+  output.line();
+  output.line(`At the end, ${formatTime(virtual_ns)} after the host has booted:`);
+  output.text(byteStringToText(list));
+  const kept = log === null ? 'not kept (-o FILE keeps it)' : `in ${log}`;
+  output.line();
+  output.line(
+    `${steps} steps, ${formatTime(virtual_ns)} of virtual time in ${(ms / 1000).toFixed(1)}s; ` +
+      `a log of ${log_bytes} bytes (${(log_bytes / Math.max(1, steps)).toFixed(1)} a step), ${kept}`,
+  );
+}

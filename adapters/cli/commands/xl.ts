@@ -1,0 +1,59 @@
+// xenolog xl --run RUN --at MOMENT: the toolstack's own answers, at any moment of a run.
+import { byteStringToText } from '../../../events/bytes.ts';
+import type { Log } from '../../../events/log.ts';
+import { eventsOf } from '../../../events/step.ts';
+import { Cursor } from '../../../replay/index.ts';
+import { Failure } from '../../failure.ts';
+import { judgeLog } from '../../log-file.ts';
+import { domainNamed } from '../../play.ts';
+import { askXl, lookingOnly } from '../ask-xl.ts';
+import { momentOf } from '../moment.ts';
+import { openRun } from '../open-run.ts';
+import type { Output } from '../output.ts';
+
+export interface XlOptions {
+  readonly run?: string;
+  readonly at?: string;
+}
+
+/** Answers the exit status of xl. */
+export function xl(argv: readonly string[], { run, at }: XlOptions, output: Output): number {
+  const path = run;
+  if (path === undefined) throw new Failure('no run to look at', 'xenolog xl', 'add --run RUN --at MOMENT');
+  const [command, ...words] = argv;
+  if (command === undefined || (command !== 'console' && !lookingOnly.includes(command)))
+    throw new Failure(`xl ${command ?? ''} can not be asked of a run`, path, `ask ${[...lookingOnly, 'console'].join(', ')}`);
+
+  const log = openRun(path);
+  return judgeLog(path, () => {
+    const cursor = new Cursor(log);
+    const seq = at === undefined ? log.length : momentOf(at, log, cursor);
+    if (command === 'console') return showConsole(words, log, cursor, seq, output);
+    const { stdout, stderr, rc } = askXl(cursor.hostAt(seq), argv);
+    output.text(byteStringToText(stdout));
+    process.stderr.write(byteStringToText(stderr));
+    if (rc === undefined)
+      throw new Failure(`xl ${argv.join(' ')} does not end`, path, 'ask at a moment when the host has booted');
+    return rc;
+  });
+}
+
+/** All that a domain has written to its console up to a step. */
+function showConsole(words: readonly string[], log: Log, cursor: Cursor, seq: number, output: Output): number {
+  const name = words.find((word) => !word.startsWith('-'));
+  if (name === undefined) throw new Failure('no domain', 'xl console', 'name a domain');
+  const host = cursor.stateAt(seq);
+  const dom = /^\d+$/.test(name) ? Number(name) : domainNamed(host, name);
+  if (dom === undefined) throw new Failure('no such domain at that moment', name, 'see "xl list" at that moment');
+  let text = '';
+  for (const step of log.steps()) {
+    if (step.seq >= seq) break;
+    for (const event of eventsOf(step.outcome)) {
+      // Ids are used again: an earlier domain's output is not this one's.
+      if (event.type === 'domain.created' && event.domid === dom) text = '';
+      else if (event.type === 'console.output' && event.dom === dom) text += event.text;
+    }
+  }
+  output.text(byteStringToText(text).replaceAll('\r\n', '\n'));
+  return 0;
+}

@@ -1,0 +1,152 @@
+#!/usr/bin/env node
+// The program xenolog: records runs, replays them, and answers questions about them.
+import { Command, CommanderError } from 'commander';
+import { Failure } from '../failure.ts';
+import { ScenarioFailure } from '../load-scenario.ts';
+import { UNUSABLE } from '../log-file.ts';
+import { version } from '../version.ts';
+import { type EventsOptions, events } from './commands/events.ts';
+import { type InspectOptions, inspect } from './commands/inspect.ts';
+import { type ReplayOptions, replay } from './commands/replay.ts';
+import { type RunOptions, run } from './commands/run.ts';
+import { why } from './commands/why.ts';
+import { type XlOptions, xl } from './commands/xl.ts';
+import { Output } from './output.ts';
+
+/** The exit status of a command line that makes no sense; a fault of ours has another. */
+const USAGE = UNUSABLE;
+const FAULT = 70;
+
+const output = new Output(process.stdout);
+
+async function main(): Promise<number> {
+  let status = 0;
+  const program = commands((code) => {
+    status = code;
+  });
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    status = complain(error);
+  }
+  output.flush();
+  return status;
+}
+
+function commands(done: (status: number) => void): Command {
+  const program = new Command('xenolog')
+    .description('A whole Xen host whose every step is in a log: record a run, replay it, look at any moment of it.')
+    .version(version(), '--version', 'print the version')
+    .option('--debug', 'with an error, print where in the program it arose')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', '\nxenolog COMMAND --help tells more of each.');
+
+  program
+    .command('run')
+    .argument('<scenario>', 'a YAML file: see docs/scenario.md')
+    .description('play a scenario and record it')
+    .option('-o, --output <file>', 'keep the log in this file')
+    .option('--until <time>', 'end earlier or later than the scenario says, such as 90s')
+    .option('--json', 'print figures for a program instead of what an operator sees')
+    .option('--quiet', 'print the end only')
+    .option('--tour', 'then replay the log in all four ways, and say what to try next')
+    .addHelpText(
+      'after',
+      examples('run examples/livecd/livecd.yaml -o livecd.xlog', 'run examples/livecd/livecd.yaml --until 20s --json'),
+    )
+    .action(async (scenario: string, options: RunOptions) => done(await run(scenario, options, output)));
+
+  program
+    .command('replay')
+    .argument('<run>', 'a log')
+    .description(
+      'do it again and compare; in all four ways unless some are named. Exit status: 0 same, 1 it differs, 2 unusable log',
+    )
+    .option('--fold', 'apply the facts')
+    .option('--verify', 'decide every command again')
+    .option('--follow', 'run the actors again over the facts')
+    .option('--reenact', 'everything again, from the inputs alone')
+    .option('--json', 'print verdicts for a program')
+    .addHelpText('after', examples('replay livecd.xlog', 'replay livecd.xlog --verify --json'))
+    .action((path: string, options: ReplayOptions) =>
+      done(replay(path, { ...options, debug: program.opts()['debug'] === true }, output)),
+    );
+
+  program
+    .command('events')
+    .argument('<run>', 'a log')
+    .description('what happened: a line for each fact, and for each command that was refused')
+    .option('--type <pattern>', 'only these, such as evtchn.* or *.closed')
+    .option('--dom <domid>', 'only what concerns this domain')
+    .option('--from <seq>', 'from this step on')
+    .option('--to <seq>', 'up to this step')
+    .option('--limit <count>', 'at most so many')
+    .option('--json', 'a JSON object a line')
+    .addHelpText(
+      'after',
+      examples("events livecd.xlog --type 'vbd.*' --dom 3", 'events livecd.xlog --from 1000 --limit 20 --json'),
+    )
+    .action(async (path: string, options: EventsOptions) => done(await events(path, options, output)));
+
+  program
+    .command('inspect')
+    .argument('<run>', 'a log')
+    .description('the host at a moment: before a step, or at a time. Without a moment: at the end')
+    .option('--at <moment>', 'the number of a step, or a time such as 20s')
+    .option('--domain <domid>', 'one domain, by id or name')
+    .option('--actor <id>', 'the state and the context of one actor')
+    .option('--table <name>', 'the rows in use of one table')
+    .option('--xenstore <path>', 'the nodes of XenStore from this path on')
+    .option('--memory <dom:gfn>', 'a page of a domain')
+    .option('--json', 'for a program')
+    .addHelpText('after', examples('inspect livecd.xlog --at 20s', 'inspect livecd.xlog --at 20s --xenstore /local/domain'))
+    .action((path: string, options: InspectOptions) => done(inspect(path, options, output)));
+
+  program
+    .command('why')
+    .argument('<run>', 'a log')
+    .argument('<seq>', 'the number of a step')
+    .description('the causes of a step, one after the other, back to an input')
+    .option('--json', 'for a program')
+    .addHelpText('after', examples('why livecd.xlog 5000'))
+    .action((path: string, seq: string, options: { json?: boolean }) => done(why(path, seq, options, output)));
+
+  program
+    .command('xl')
+    .argument('<args...>', 'what xl is asked: list, vcpu-list, console NAME ...')
+    .description('what xl would have answered at a moment of a run')
+    .requiredOption('--run <run>', 'a log')
+    .option('--at <moment>', 'the number of a step, or a time such as 20s')
+    .passThroughOptions()
+    .addHelpText('after', examples('xl --run livecd.xlog --at 20s list', 'xl --run livecd.xlog --at 40s console server02'))
+    .action((args: string[], options: XlOptions) => done(xl(args, options, output)));
+  program.enablePositionalOptions();
+  return program;
+}
+
+const examples = (...lines: readonly string[]): string => `\nExamples:\n${lines.map((line) => `  xenolog ${line}`).join('\n')}`;
+
+/** Says what is wrong, in a line; answers the exit status. */
+function complain(error: unknown): number {
+  output.flush();
+  const say = (text: string): void => void process.stderr.write(`xenolog: ${text}\n`);
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0; // --help, --version
+    if (error.code === 'commander.help') return USAGE; // no command: the help has been printed
+    const [what, ...hints] = error.message.replace(/^error: /, '').split('\n');
+    say(`${what} (command line): ${hints.length > 0 ? hints.join(' ').replace(/[()]/g, '') : 'see xenolog --help'}`);
+    return USAGE;
+  }
+  if (process.argv.includes('--debug')) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  if (error instanceof ScenarioFailure) for (const line of error.lines) say(line);
+  else if (error instanceof Failure) say(error.message);
+  else
+    say(
+      `${error instanceof Error ? error.message : String(error)} (inside xenolog): this is a bug; run again with --debug and report it`,
+    );
+  return error instanceof Failure ? error.exitCode : FAULT;
+}
+
+process.exitCode = await main();

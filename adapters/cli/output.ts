@@ -1,0 +1,57 @@
+// Standard output of the program: whole lines, as fast as the reader takes them, and no complaint when it goes away (`| head`).
+
+import type { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+
+/** Characters that are collected before they are written. */
+const CHUNK = 1 << 16;
+
+export class Output {
+  /** Whether nobody reads any more: what is written now goes nowhere. */
+  closed = false;
+  private readonly stream: Writable;
+  private waiting = '';
+
+  constructor(stream: Writable) {
+    this.stream = stream;
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      this.closed = true;
+    });
+  }
+
+  /** Text as it is, at once: what an operator looks at. */
+  text(text: string): void {
+    this.flush();
+    if (!this.closed && text !== '') this.stream.write(text);
+  }
+  line(text = ''): void {
+    this.waiting += `${text}\n`;
+    if (this.waiting.length >= CHUNK) this.flush();
+  }
+  json(value: unknown): void {
+    this.line(JSON.stringify(value, jsonValue));
+  }
+  /** Many lines: stops when nobody reads them. */
+  async lines(lines: Iterable<string>): Promise<void> {
+    for (const line of lines) {
+      this.waiting += `${line}\n`;
+      if (this.waiting.length < CHUNK) continue;
+      this.flush();
+      await setImmediate();
+      if (this.closed) return;
+    }
+    this.flush();
+  }
+  flush(): void {
+    const { waiting } = this;
+    this.waiting = '';
+    if (!this.closed && waiting !== '') this.stream.write(waiting);
+  }
+}
+
+/** For JSON: bytes as base64, 64-bit values as text. Byte strings stay as they are, one char a byte. */
+export const jsonValue = (_: string, value: unknown): unknown => {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  return typeof value === 'bigint' ? String(value) : value;
+};

@@ -1,0 +1,25 @@
+/** Something outside does not do: what, where, and what to do. The program says it in one line and ends with `exitCode`. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly exitCode: number;
+  constructor(what: string, where: string, advice: string, exitCode = 1) {
+    super(`${what} (${where}): ${advice}`);
+    this.exitCode = exitCode;
+  }
+}
+
+/** What a call of the operating system failed with, in words: `error` is what node:fs throws. */
+export function systemFailure(verb: string, path: string, error: unknown, exitCode = 1): Failure {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const [what, advice] = reasons[String(code)] ?? [String(code ?? error), 'see what the system says about it'];
+  return new Failure(`can not ${verb}: ${what}`, path, advice, exitCode);
+}
+const reasons: Readonly<Record<string, readonly [what: string, advice: string]>> = {
+  ENOENT: ['there is no such file or directory', 'correct the path'],
+  EACCES: ['permission denied', 'change its permissions, or run as somebody who may'],
+  EISDIR: ['it is a directory', 'name a file'],
+  ENOTDIR: ['a part of the path is no directory', 'correct the path'],
+  ENOSPC: ['no space is left', 'free some space, or write elsewhere'],
+  EROFS: ['the file system is read-only', 'write elsewhere'],
+  EMFILE: ['too many files are open', 'raise the limit (ulimit -n)'],
+};
