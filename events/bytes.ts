@@ -35,6 +35,24 @@ export class ByteWriter {
       this.uint(rest);
     }
   }
+  /** The first `count` numbers, each as the difference to the one before; where that is not exact, `-0` and the number itself. */
+  deltas(numbers: Float64Array, count: number): void {
+    this.reserve(count * 2 + 16);
+    let last = 0;
+    for (let i = 0; i < count; i++) {
+      const value = numbers[i]!;
+      const step = value - last;
+      last = value;
+      // Most are small: one byte, without a call.
+      if (step < 64 && step > -64 && this.length < this.buffer.length) {
+        this.buffer[this.length++] = step < 0 ? (-step << 1) | 1 : step << 1;
+      } else if (Number.isSafeInteger(step)) this.int(step);
+      else {
+        this.int(-0);
+        this.int(value);
+      }
+    }
+  }
   private byte(value: number): void {
     if (this.length === this.buffer.length) this.reserve(1);
     this.buffer[this.length++] = value;

@@ -28,94 +28,95 @@ type ColumnKind = FieldKind | 'uint';
 
 /** Values of one column of a block, kept until the block is sealed; encoding them at once keeps the inner loops tight. */
 class Column {
+  /** Whether values are numbers, or become numbers when they are put. */
+  readonly numeric: boolean;
   private readonly kind: ColumnKind;
   private readonly names: Map<string, number> | undefined;
-  private numbers = new Float64Array(64);
-  private strings: string[] = [];
-  private lists: (readonly (number | string)[])[] = [];
-  private chunks: Uint8Array[] = [];
+  private numbers: Float64Array;
+  private values: unknown[] = [];
   private count = 0;
+  /** Whether any value differs from 0, or from an empty list: a column of nothing else takes no room. */
+  private used = false;
   constructor(kind: ColumnKind, names?: readonly string[]) {
     this.kind = kind;
+    this.numeric = kind === 'int' || kind === 'uint';
     this.names = names ? new Map(names.map((name, i) => [name, i])) : undefined;
+    this.numbers = new Float64Array(this.numeric || kind === 'name' || kind === 'bool' ? 64 : 0);
+  }
+  /** For numeric columns. */
+  putNumber(value: number): void {
+    const { count } = this;
+    if (count === this.numbers.length) this.grow();
+    this.numbers[count] = value;
+    this.count = count + 1;
+    if (value !== 0) this.used = true;
   }
   put(value: unknown): void {
     switch (this.kind) {
       case 'int':
       case 'uint':
-        if (this.count === this.numbers.length) this.grow();
-        this.numbers[this.count++] = value as number;
+        this.putNumber(value as number);
         return;
       case 'name':
-        if (this.count === this.numbers.length) this.grow();
-        this.numbers[this.count++] = this.names!.get(value as string)!;
+        this.putNumber(this.names!.get(value as string)!);
         return;
       case 'bool':
-        if (this.count === this.numbers.length) this.grow();
-        this.numbers[this.count++] = value ? 1 : 0;
-        return;
-      case 'text':
-        this.strings.push(value as string);
+        this.putNumber(value ? 1 : 0);
         return;
       case 'bytes':
-        this.chunks.push((value as Uint8Array).slice());
+        this.used = true;
+        this.values.push((value as Uint8Array).slice());
+        return;
+      case 'text':
+        this.used = true;
+        this.values.push(value);
         return;
       default:
-        this.lists.push(value as readonly (number | string)[]);
+        if ((value as readonly unknown[]).length > 0) this.used = true;
+        this.values.push(value);
     }
   }
   encode(out: ByteWriter): void {
-    const { numbers, count } = this;
+    if (this.used) this.encodeValues(out);
+    this.used = false;
+    this.count = 0;
+    this.values.length = 0;
+  }
+  private encodeValues(out: ByteWriter): void {
     switch (this.kind) {
-      case 'int': {
-        let last = 0;
-        for (let i = 0; i < count; i++) {
-          const value = numbers[i]!;
-          const step = value - last;
-          if (Number.isSafeInteger(step)) out.int(step);
-          else {
-            out.int(-0); // too far apart: the value itself follows
-            out.int(value);
-          }
-          last = value;
-        }
-        break;
-      }
+      case 'int':
+        out.deltas(this.numbers, this.count);
+        return;
       case 'uint':
       case 'name':
       case 'bool':
-        for (let i = 0; i < count; i++) out.uint(numbers[i]!);
-        break;
+        for (let i = 0; i < this.count; i++) out.uint(this.numbers[i]!);
+        return;
       case 'text': {
         const words = new Map<string, number>();
-        for (const word of this.strings) putWord(out, words, word);
-        break;
+        for (const word of this.values) putWord(out, words, word as string);
+        return;
       }
       case 'texts': {
         const words = new Map<string, number>();
-        for (const list of this.lists) {
+        for (const list of this.values as readonly (readonly string[])[]) {
           out.uint(list.length);
-          for (const word of list) putWord(out, words, word as string);
+          for (const word of list) putWord(out, words, word);
         }
-        break;
+        return;
       }
       case 'ints':
-        for (const list of this.lists) {
+        for (const list of this.values as readonly (readonly number[])[]) {
           out.uint(list.length);
-          for (const value of list) out.int(value as number);
+          for (const value of list) out.int(value);
         }
-        break;
+        return;
       case 'bytes':
-        for (const chunk of this.chunks) {
+        for (const chunk of this.values as readonly Uint8Array[]) {
           out.uint(chunk.length);
           out.raw(chunk);
         }
-        break;
     }
-    this.count = 0;
-    this.strings.length = 0;
-    this.lists.length = 0;
-    this.chunks.length = 0;
   }
   private grow(): void {
     const grown = new Float64Array(this.numbers.length * 2);
@@ -142,19 +143,23 @@ class Cursor {
   private readonly kind: ColumnKind;
   private readonly names: readonly string[] | undefined;
   private last = 0;
+  /** A column without bytes holds zeros and empty lists. */
+  private readonly absent: boolean;
   private readonly words: string[] = [];
   constructor(from: ByteReader, kind: ColumnKind, names?: readonly string[]) {
+    this.absent = from.rest === 0 && kind !== 'text' && kind !== 'bytes';
     this.from = from;
     this.kind = kind;
     this.names = names;
   }
   int(): number {
+    if (this.absent) return 0;
     const step = this.from.int();
     this.last = Object.is(step, -0) ? this.from.int() : this.last + step;
     return this.last;
   }
   uint(): number {
-    return this.from.uint();
+    return this.absent ? 0 : this.from.uint();
   }
   ints(): number[] {
     const list: number[] = [];
@@ -166,11 +171,11 @@ class Cursor {
       case 'int':
         return this.int();
       case 'uint':
-        return this.from.uint();
+        return this.uint();
       case 'name':
-        return this.names![this.from.uint()];
+        return this.names![this.uint()];
       case 'bool':
-        return this.from.uint() === 1;
+        return this.uint() === 1;
       case 'text':
         return this.word();
       case 'ints':
@@ -193,7 +198,7 @@ class Cursor {
   }
   /** A length that a damaged column can not make endless. */
   private count(): number {
-    return Math.min(this.from.uint(), this.from.rest);
+    return this.absent ? 0 : Math.min(this.from.uint(), this.from.rest);
   }
 }
 
@@ -258,6 +263,19 @@ export interface Blob {
  */
 export class BlockEncoder {
   private readonly columns = currentPlan.columns.map(({ kind, names }) => new Column(kind, names));
+  private readonly time = this.columns[TIME]!;
+  private readonly origin = this.columns[ORIGIN]!;
+  private readonly cause = this.columns[CAUSE]!;
+  private readonly batch = this.columns[BATCH]!;
+  private readonly command = this.columns[COMMAND]!;
+  private readonly reads = this.columns[READS]!;
+  private readonly outcome = this.columns[OUTCOME]!;
+  private readonly kinds = this.columns[FACTS]!;
+  private readonly commands = currentPlan.commands.map(({ args, returns }) => ({
+    args: this.fields(args),
+    returns: this.fields(returns),
+  }));
+  private readonly facts = currentPlan.facts.map(({ fields }) => this.fields(fields));
   private readonly commandIds = new Map(currentPlan.commands.map(({ type }, id) => [type, id]));
   private readonly factIds = new Map(currentPlan.facts.map(({ type }, id) => [type, id]));
   private readonly errnoIds = new Map<string, number>(errnos.map((name, id) => [name, id]));
@@ -265,34 +283,34 @@ export class BlockEncoder {
   count = 0;
 
   add(step: Step): void {
-    const { columns } = this;
     const { command, outcome } = step;
     const id = this.commandIds.get(command.type)!;
-    const plan = currentPlan.commands[id]!;
-    columns[TIME]!.put(step.time);
-    columns[ORIGIN]!.put(step.origin);
-    columns[CAUSE]!.put(step.cause === null ? 0 : step.seq - step.cause);
-    columns[BATCH]!.put(step.batch === undefined ? 0 : step.batch + 1);
-    columns[COMMAND]!.put(id);
-    columns[READS]!.put(step.reads);
-    this.message(plan.args, command);
+    const plan = this.commands[id]!;
+    this.time.putNumber(step.time);
+    this.origin.put(step.origin);
+    this.cause.putNumber(step.cause === null ? 0 : step.seq - step.cause);
+    this.batch.putNumber(step.batch === undefined ? 0 : step.batch + 1);
+    this.command.putNumber(id);
+    this.reads.put(step.reads);
+    put(plan.args, command);
     if (outcome.ok) {
-      columns[OUTCOME]!.put(0);
-      this.message(plan.returns, outcome.value);
+      this.outcome.putNumber(0);
+      put(plan.returns, outcome.value);
     } else {
-      columns[OUTCOME]!.put(1 + 2 * this.errnoIds.get(outcome.errno)! + (outcome.value === undefined ? 0 : 1));
-      if (outcome.value !== undefined) this.message(plan.returns, outcome.value);
+      this.outcome.putNumber(1 + 2 * this.errnoIds.get(outcome.errno)! + (outcome.value === undefined ? 0 : 1));
+      if (outcome.value !== undefined) put(plan.returns, outcome.value);
     }
-    const events = outcome.events;
-    if (events === undefined || events.length === 0) columns[FACTS]!.put(noFacts);
+    const { events } = outcome;
+    if (events === undefined || events.length === 0) this.kinds.put(noFacts);
     else {
       const kinds: number[] = [];
-      for (const event of events) {
+      for (let i = 0; i < events.length; i++) {
+        const event = events[i]!;
         const kind = this.factIds.get(event.type)!;
         kinds.push(kind);
-        this.message(currentPlan.facts[kind]!.fields, event);
+        put(this.facts[kind]!, event);
       }
-      columns[FACTS]!.put(kinds);
+      this.kinds.put(kinds);
     }
     this.count++;
   }
@@ -329,11 +347,21 @@ export class BlockEncoder {
     return head.take();
   }
 
-  private message(plan: readonly FieldPlan[], message: object): void {
-    for (let i = 0; i < plan.length; i++) {
-      const { name, column } = plan[i]!;
-      this.columns[column]!.put((message as Record<string, unknown>)[name]);
-    }
+  private fields(plan: readonly FieldPlan[]): readonly OutField[] {
+    return plan.map(({ name, column }) => ({ name, column: this.columns[column]! }));
+  }
+}
+
+interface OutField {
+  readonly name: string;
+  readonly column: Column;
+}
+function put(fields: readonly OutField[], message: object): void {
+  for (let i = 0; i < fields.length; i++) {
+    const { name, column } = fields[i]!;
+    const value = (message as Record<string, unknown>)[name];
+    if (column.numeric) column.putNumber(value as number);
+    else column.put(value);
   }
 }
 const noFacts: readonly number[] = [];
@@ -396,6 +424,7 @@ export class BlockDecoder {
       fields: fields.map(({ name, column }) => ({ name, cursor: cursors[column]! })),
     }));
     const kinds = cursors[FACTS]!.from;
+    if (kinds.rest === 0) return undefined; // no step of this block changed anything
     for (let seq = firstSeq; seq < firstSeq + count; seq++)
       for (let n = kinds.uint(); n > 0; n--) {
         const plan = plans[kinds.int()];
