@@ -37,6 +37,9 @@ export class Memory implements Frames {
   private frames = new Map<Mfn, Frame>();
   private readonly journal: Journal;
   private version = 0;
+  /** The frame that was looked up last: one operation reads and writes the same few words of one page. */
+  private latestMfn: Mfn = -1;
+  private latest: Frame = zero;
   constructor(journal: Journal) {
     this.journal = journal;
   }
@@ -106,35 +109,39 @@ export class Memory implements Frames {
 
   restore(snapshot: MemorySnapshot): void {
     this.version++;
+    this.latestMfn = -1;
     this.frames = new Map([...snapshot].map(([mfn, bytes]) => [mfn, new Frame(-1, bytes)]));
   }
 
   private frame(mfn: Mfn): Frame {
-    return this.frames.get(mfn) ?? zero;
+    if (mfn === this.latestMfn) return this.latest;
+    const frame = this.frames.get(mfn) ?? zero;
+    this.latestMfn = mfn;
+    this.latest = frame;
+    return frame;
   }
 
   private own(mfn: Mfn): Frame {
     const epoch = this.journal.epoch + this.version;
-    const frame = this.frames.get(mfn);
-    if (frame !== undefined && frame.epoch === epoch) return frame;
-    const owned = new Frame(epoch, frame === undefined ? new Uint8Array(PAGE_SIZE) : frame.bytes.slice());
-    this.undoable(mfn, frame);
-    this.frames.set(mfn, owned);
+    const frame = this.frame(mfn);
+    if (frame.epoch === epoch) return frame;
+    const owned = new Frame(epoch, frame === zero ? new Uint8Array(PAGE_SIZE) : frame.bytes.slice());
+    this.replace(mfn, owned);
     return owned;
   }
 
   private drop(mfn: Mfn): void {
-    const frame = this.frames.get(mfn);
-    if (frame === undefined) return;
-    this.undoable(mfn, frame);
-    this.frames.delete(mfn);
+    if (this.frames.has(mfn)) this.replace(mfn, undefined);
   }
 
-  private undoable(mfn: Mfn, frame: Frame | undefined): void {
-    if (this.journal.depth === 0) return;
-    this.journal.recordUndo(() => {
-      if (frame === undefined) this.frames.delete(mfn);
-      else this.frames.set(mfn, frame);
-    });
+  private replace(mfn: Mfn, frame: Frame | undefined): void {
+    const old = this.frames.get(mfn);
+    if (this.journal.depth > 0) this.journal.recordUndo(() => this.put(mfn, old));
+    this.put(mfn, frame);
+  }
+  private put(mfn: Mfn, frame: Frame | undefined): void {
+    this.latestMfn = -1;
+    if (frame === undefined) this.frames.delete(mfn);
+    else this.frames.set(mfn, frame);
   }
 }
