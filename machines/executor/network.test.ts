@@ -261,7 +261,6 @@ test('every step of a packet is caused by the one before', () => {
 test('a full tx ring: what does not fit waits and goes out in order', () => {
   const world = addressed(1);
   const { vifs } = world.host;
-  const before = world.count('bridge.forward');
   world.serving = true;
   for (let xid = 0; xid < 300; xid++) world.work(1, 'dhcp', 'a', String(xid));
   expect(vifs.freeTxId(1, 0)).toBe(-1);
@@ -272,16 +271,12 @@ test('a full tx ring: what does not fit waits and goes out in order', () => {
   expect(world.privates.get(1).net!.interfaces[0]!.waiting).toEqual([]);
   // A DHCP message's xid stands behind the headers of Ethernet, IPv4 and UDP and four bytes of its own.
   const xids = world.steps.flatMap(({ command }) =>
-    command.type === 'bridge.forward' && command.port === 'vif1.0'
+    command.type === 'bridge.forward' && command.port === 'vif1.0' && command.frame.length > 60
       ? [new DataView(command.frame.buffer, command.frame.byteOffset).getUint32(46)]
       : [],
   );
-  expect(xids.slice(-300 - 2).filter((xid) => xid < 300)).toEqual(
-    expect.arrayContaining(Array.from({ length: 300 }, (_, i) => i)),
-  );
   const first = xids.lastIndexOf(0);
-  expect(xids.slice(first, first + 300)).toEqual(Array.from({ length: 300 }, (_, i) => i));
-  expect(world.count('bridge.forward')).toBeGreaterThanOrEqual(before + 300);
+  expect(xids.slice(first, first + 300)).toEqual(Array.from({ length: 300 }, (_, xid) => xid));
 });
 
 test('no buffer: the frame is dropped, and the log says so', () => {
