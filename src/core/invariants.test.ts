@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest';
+import { bootedHost } from '../../tools/fuzz/booted-host.ts';
+import type { CoreHost } from '../../tools/fuzz/core-host.ts';
+import { VIRQ } from '../abi/virq.ts';
+import { coreInvariants, violations } from './invariants.ts';
+
+/** A host where everything is in use: channels, mappings, timers, a zombie (d2), pCPUs and the run queue. */
+function busyHost(): CoreHost {
+  const host = bootedHost().prepare(
+    { type: 'evtchn.bind_virq', domid: 1, virq: VIRQ.TIMER, vcpu: 0 },
+    { type: 'evtchn.alloc_unbound', domid: 1, dom: 1, remote_dom: 0 },
+    { type: 'evtchn.bind_interdomain', domid: 0, remote_dom: 1, remote_port: 2 },
+    { type: 'gnttab.seed', domid: 0, dom: 1, ref: 0, gfn: 1, backend: 0 },
+    { type: 'gnttab.map_grant_ref', domid: 0, dom: 1, ref: 0, readonly: false },
+    { type: 'gnttab.seed', domid: 0, dom: 2, ref: 0, gfn: 2, backend: 0 },
+    { type: 'gnttab.map_grant_ref', domid: 0, dom: 2, ref: 0, readonly: true },
+    { type: 'timer.set_timer_op', domid: 1, vcpu: 0, timeout_ns: 5000 },
+    { type: 'vcpu.set_periodic_timer', domid: 1, vcpu: 0, period_ns: 5_000_000 },
+    { type: 'sched.schedule', cpu: 0 },
+  );
+  while (host.answer({ type: 'domctl.destroydomain', domid: 0, domain: 2 }) === 'ERESTART');
+  return host;
+}
+
+test('all hold on a busy host', () => {
+  expect([...violations(busyHost().xen)]).toEqual([]);
+});
+
+// What is broken by hand, and who must say so.
+const breakages: readonly [string, (host: CoreHost) => void][] = [
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.p2m.giveBack(xen.p2m.mfn(1, 0), 1)],
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.p2m.take(xen.p2m.free[0]!.mfn, 1)],
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.domain.of(0)!.shared_info_mfn.put(1, xen.sharedInfo(0))],
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.p2m.forget(1)],
+  [
+    'p2m.rangesAreSortedAndMerged',
+    ({ xen }) => xen.p2m.restore({ ...xen.p2m.snapshot(), free: [...xen.p2m.free, ...xen.p2m.free] }),
+  ],
+  [
+    'p2m.rangesAreSortedAndMerged',
+    ({ xen }) =>
+      xen.p2m.restore({
+        ...xen.p2m.snapshot(),
+        free: [
+          { gfn: 1, mfn: 1, count: 1 },
+          { gfn: 2, mfn: 2, count: 1 },
+        ],
+      }),
+  ],
+  ['p2m.rangesAreSortedAndMerged', ({ xen }) => xen.p2m.restore({ ...xen.p2m.snapshot(), free: [{ gfn: 1, mfn: 1, count: 0 }] })],
+  ['p2m.totPagesCountsThePages', ({ xen }) => xen.domain.of(0)!.tot_pages.add(1, 1)],
+
+  ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.due.remove(xen.timers.due.peek()!)],
+  ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.rows.of(1)!.state.become(0, 'off')],
+  ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.rows.of(1)!.deadline_ns.put(0, 2 ** 50)],
+  ['timer.onlyThePeriodicRepeats', ({ xen }) => xen.timers.rows.of(1)!.period_ns.put(0, 7)],
+  ['timer.onlyThePeriodicRepeats', ({ xen }) => xen.timers.rows.of(1)!.period_ns.put(1, 0)],
+  ['timer.onlyThePeriodicRepeats', ({ xen }) => xen.timers.rows.of(0)!.deadline_ns.put(0, 7)],
+  ['timer.belongsToAVcpu', ({ xen }) => xen.timers.rows.of(1)!.state.become(2, 'armed')],
+
+  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.runqueue.remove(xen.sched.runqueue.peek()!)],
+  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.runqueue.push(0)],
+  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.runqueue.push(5)],
+  ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.pcpu.of(0)!.state.become(0, 'idle')],
+  ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.pcpu.of(0)!.domid.put(0, 1)],
+  ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.pcpu.of(0)!.state.become(1, 'running')],
+  ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.vcpu.of(0)!.cpu.put(0, 1)],
+  ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.vcpu.of(0)!.detached.put(0, 1)],
+  ['sched.flagsExplainTheRunstate', ({ xen }) => xen.sched.vcpu.of(1)!.blocked.put(0, 1)],
+  ['sched.flagsExplainTheRunstate', ({ xen }) => xen.sched.vcpu.of(0)!.up.put(0, 0)],
+  ['sched.flagsExplainTheRunstate', ({ xen }) => xen.sched.vcpu.of(1)!.detached.put(0, 1)],
+  ['sched.pausesAreTheDomains', ({ xen }) => xen.sched.vcpu.of(1)!.pauses.add(0, 1)],
+  ['sched.pausesAreTheDomains', ({ xen }) => xen.domain.of(0)!.shut_down.become(1, 'crash')],
+
+  ['vcpu.onlyTheInitialisedAreUp', ({ xen }) => xen.sched.vcpu.of(1)!.initialised.put(0, 0)],
+  ['vcpu.thereAreAsManyAsAllocated', ({ xen }) => xen.domain.of(0)!.nr_vcpus.put(1, 0)],
+  ['vcpu.thereAreAsManyAsAllocated', ({ xen }) => xen.domain.of(0)!.max_vcpus.put(1, 2)],
+  ['vcpu.thereAreAsManyAsAllocated', ({ xen }) => xen.sched.vcpu.of(1)!.time_running.put(2, 5)],
+
+  ['evtchn.interdomainIsMutual', ({ xen }) => xen.evtchn.ports.of(1)!.state.become(2, 'unbound')],
+  ['evtchn.interdomainIsMutual', ({ xen }) => xen.evtchn.ports.of(1)!.remote_port.put(2, 9)],
+  ['evtchn.interdomainIsMutual', ({ xen }) => xen.evtchn.ports.of(0)!.remote_dom.put(1, 99)],
+  ['evtchn.virqLeadsToItsPort', ({ xen }) => xen.evtchn.virqs.of(1)!.port.put(VIRQ.TIMER, 0)],
+  ['evtchn.virqLeadsToItsPort', ({ xen }) => xen.evtchn.virqs.of(1)!.port.put(VIRQ.DEBUG, 1)],
+  ['evtchn.virqLeadsToItsPort', ({ xen }) => xen.evtchn.ports.of(1)!.state.become(1, 'ipi')],
+  ['evtchn.portIsWithinItsLimits', ({ xen }) => xen.domain.of(0)!.max_evtchn_port.put(1, 1)],
+  ['evtchn.portIsWithinItsLimits', ({ xen }) => xen.evtchn.ports.of(1)!.state.become(0, 'unbound')],
+  ['evtchn.notifiesAVcpuThatIsThere', ({ xen }) => xen.evtchn.ports.of(1)!.notify_vcpu.put(1, 1)],
+  ['evtchn.freeHoldsNothing', ({ xen }) => xen.evtchn.ports.of(1)!.remote_dom.put(5, 1)],
+  ['evtchn.noneIsFreeBelowTheHint', ({ xen }) => xen.domain.of(0)!.free_port_hint.put(1, 9)],
+
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.writers.put(0, 0)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.readers.put(0, 1)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.readers.put(7, 1)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.mfn.add(0, 1)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.domid.put(0, 2)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.maptrack.of(0)!.readonly.put(0, 1)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.maptrack.of(0)!.ref.put(0, 400)],
+  ['gnttab.mappedFrameBelongsToItsGranter', ({ xen }) => xen.gnttab.maptrack.of(0)!.mfn.put(0, xen.p2m.mfn(0, 0))],
+  ['gnttab.mappedFrameBelongsToItsGranter', ({ xen }) => xen.gnttab.maptrack.of(0)!.dom.put(0, 99)],
+  ['gnttab.foreignMapsAreCounted', ({ xen }) => xen.domain.of(0)!.foreign_maps.add(1, -1)],
+  ['gnttab.foreignMapsAreCounted', ({ xen }) => xen.gnttab.maptrack.of(0)!.state.become(0, 'free')],
+  ['gnttab.tableIsWithinItsLimit', ({ xen }) => xen.domain.of(0)!.nr_grant_frames.put(1, 2)],
+  ['gnttab.tableIsWithinItsLimit', ({ xen }) => xen.domain.of(0)!.max_grant_frames.put(1, 0)],
+  ['gnttab.tableIsWithinItsLimit', ({ xen }) => xen.gnttab.active.of(1)!.mfn.put(512, 1)],
+  ['gnttab.noHandleIsFreeBelowTheHint', ({ xen }) => xen.domain.of(0)!.free_handle_hint.put(0, 3)],
+
+  ['domain.deadKeepsOnlyMappedFrames', ({ xen }) => xen.p2m.populate(2, { gfn: 50, mfn: xen.p2m.free[0]!.mfn, count: 1 })],
+  ['domain.deadIsKeptByMappingsAlone', ({ xen }) => xen.domain.of(0)!.foreign_maps.put(2, 0)],
+  ['domain.deadIsKeptByMappingsAlone', ({ xen }) => xen.evtchn.ports.of(2)!.state.become(1, 'unbound')],
+  ['domain.deadIsKeptByMappingsAlone', ({ xen }) => xen.gnttab.maptrack.of(2)!.state.become(0, 'mapped')],
+  ['domain.deadIsKeptByMappingsAlone', ({ xen }) => xen.timers.rows.of(2)!.state.become(0, 'armed')],
+  ['domain.thereIsAsRowsAre', ({ xen }) => xen.evtchn.ports.remove(1)],
+  ['domain.thereIsAsRowsAre', ({ xen }) => xen.timers.rows.add(9)],
+  ['domain.thereIsAsRowsAre', ({ xen }) => xen.p2m.populate(9, { gfn: 0, mfn: xen.p2m.free[0]!.mfn, count: 1 })],
+  ['domain.noneHoldsNothing', ({ xen }) => xen.domain.of(0)!.weight.put(9, 256)],
+  ['domain.noneHoldsNothing', ({ xen }) => xen.domains.handles.of(0)!.c.put(9, 1)],
+  ['domain.pauseCountIsNotNegative', ({ xen }) => xen.domain.of(0)!.controller_pause_count.put(1, -1)],
+];
+
+test.each(breakages.map(([name, damage], i) => [name, i, damage] as const))(
+  '%s, broken (%i), is said to be',
+  (name, _, damage) => {
+    const host = busyHost();
+    damage(host);
+    expect([...coreInvariants[name]!(host.xen)]).not.toEqual([]);
+  },
+);
+
+test('every invariant can be broken', () => {
+  expect(new Set(breakages.map(([name]) => name))).toEqual(new Set(Object.keys(coreInvariants)));
+});
+
+test('a host says so in the step that breaks one', () => {
+  const host = busyHost();
+  host.xen.domain.of(0)!.tot_pages.add(1, 1);
+  expect(() => host.submit({ type: 'sysctl.physinfo', domid: 0 })).toThrow(
+    /p2m\.totPagesCountsThePages: d1 has 6 pages, counted 7/,
+  );
+});
