@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { eventsOf } from '../../events/step.ts';
 import { DOMID_XEN, type DomId, SECOND } from '../../events/units.ts';
-import type { Command, CommandOf, CommandType, Outcome, Step } from '../../events/vocabulary.ts';
+import type { AnswerOf, Command, CommandOf, CommandType, Outcome, Step } from '../../events/vocabulary.ts';
 import { takePending } from '../../src/core/evtchn/pending.ts';
 import { pageOf } from '../../src/guest/state.ts';
 import { decide, evolve, Host, writeGuest } from '../../src/host.ts';
@@ -61,10 +61,10 @@ class World implements System {
     if (!this.serving) this.serveDom0();
     return outcome;
   }
-  ok<K extends CommandType>(command: CommandOf<K>): never {
+  ok<K extends CommandType>(command: CommandOf<K> & { readonly type: K }): AnswerOf<K> {
     const outcome = this.hypercall(command as Command, 'test', 0);
     expect(outcome, command.type).toMatchObject({ ok: true });
-    return (outcome as { value: never }).value;
+    return (outcome as unknown as { value: AnswerOf<K> }).value;
   }
   serveDom0(): void {
     this.serving = true;
@@ -321,9 +321,7 @@ describe('what a frontend may put on its ring', () => {
     let front = vifs.frontTx(1, 0);
     const ring = xen.p2m.mfn(1, vifs.front.of(1)!.tx_gfn.at(0));
     for (const [i, { flags = 0, size = frame.length, offset = 0, gref }] of slots.entries()) {
-      const { ref } = world.ok<'guest.grant_page'>({ type: 'guest.grant_page', domid: 1, remote_dom: 0, readonly: true }) as {
-        ref: number;
-      };
+      const { ref } = world.ok({ type: 'guest.grant_page', domid: 1, remote_dom: 0, readonly: true });
       if (offset + frame.length <= 4096) world.memory.write(xen.p2m.mfn(1, pageOf(ref)), offset, frame.subarray(i * 100));
       front = putRequest(world.memory, ring, netifTx, front, { gref: gref ?? ref, offset, flags, id: i, size })!;
     }
