@@ -1,8 +1,10 @@
 // Hot state: columns of numbers, owned by domains page by page, behind the host's one journal.
 import type { Journal, Restorable } from './journal.ts';
 
-type ColumnArray = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
-const arrays = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, i32: Int32Array, f64: Float64Array } as const;
+// Two kinds of arrays and no more: an access that has met five kinds costs several times as much.
+type ColumnArray = Int32Array | Float64Array;
+const arrays = { u8: Int32Array, u16: Int32Array, u32: Float64Array, i32: Int32Array, f64: Float64Array } as const;
+/** What a column's numbers may be. A `u32` wraps when it is added to, as a ring's index does; nothing else is ever out of its range. */
 export type ColumnType = keyof typeof arrays;
 /** A column is a number type, or a list of names of which the first is what an unused row holds. */
 export type TableSchema = Readonly<Record<string, ColumnType | readonly string[]>>;
@@ -13,11 +15,13 @@ class Column implements Restorable {
   array: ColumnArray;
   readonly name: string;
   readonly names: readonly string[] | undefined;
+  readonly wraps: boolean;
   private readonly dirty: { pages: Uint8Array };
   private readonly shift: number;
   constructor(name: string, type: ColumnType | readonly string[], dirty: { pages: Uint8Array }, shift: number) {
     this.name = name;
     this.names = typeof type === 'string' ? undefined : type;
+    this.wraps = type === 'u32';
     this.array = new arrays[typeof type === 'string' ? type : 'u8'](0);
     this.dirty = dirty;
     this.shift = shift;
@@ -80,7 +84,8 @@ export class Cell {
     extent.table.dirty.pages[page] = 1;
   }
   add(row: number, amount: number): void {
-    this.put(row, this.at(row) + amount);
+    const sum = this.at(row) + amount;
+    this.put(row, this.column.wraps ? sum >>> 0 : sum);
   }
 }
 
