@@ -1,4 +1,5 @@
 // The core on the mix, without log and with it; the fold of that log; its size beside JSON.
+import { createHash } from 'node:crypto';
 import { type Log, LogWriter, type RunHeader } from '../events/log.ts';
 import { eventsOf } from '../events/step.ts';
 import type { Step } from '../events/vocabulary.ts';
@@ -10,6 +11,8 @@ import { Journal } from '../src/tables/journal.ts';
 import { BIND, BLOCK, CHANNELS, CLOSE, DOMAINS, type Mix, peerOf, SEND } from './mix.ts';
 
 const header: RunHeader = { xenolog: 'bench', seed: 1, xen_version: '4.17', host: {}, images: [] };
+/** As adapters have it: the engine's own SHA-256. */
+const nodeHash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 const machine = { nrCpus: 4, totalPages: 1 << 18 };
 
 /** A hypervisor with its domains and channels, ready for the mix. */
@@ -27,7 +30,7 @@ export class CoreBench {
     this.xen = new Xen(journal, machine);
     this.memory = new Memory(journal);
     this.reader = new RecordingReader(this.memory);
-    this.writer = sink && new LogWriter(header, sink);
+    this.writer = sink && new LogWriter(header, sink, nodeHash);
     for (let domid = 1; domid <= DOMAINS; domid++) {
       this.call({
         type: 'domctl.createdomain',

@@ -23,8 +23,8 @@ export const currentShape: Shape = {
   errnos,
 };
 
-/** What a column holds: a field of a message, or (`uint`) a small number of the step itself. */
-type ColumnKind = FieldKind | 'uint';
+/** What a column holds: a field of a message, or (`uint`, `uints`) small numbers of the step itself. */
+type ColumnKind = FieldKind | 'uint' | 'uints';
 
 /** Values of one column of a block, kept until the block is sealed; encoding them at once keeps the inner loops tight. */
 class Column {
@@ -94,7 +94,17 @@ class Column {
         return;
       case 'text': {
         const words = new Map<string, number>();
-        for (const word of this.values) putWord(out, words, word as string);
+        let last: unknown;
+        let known = 0;
+        for (const word of this.values) {
+          // The same word again, as one origin's steps have it, needs no looking up.
+          if (word === last) out.uint(known);
+          else {
+            putWord(out, words, word as string);
+            last = word;
+            known = words.get(word as string)!;
+          }
+        }
         return;
       }
       case 'texts': {
@@ -108,7 +118,13 @@ class Column {
       case 'ints':
         for (const list of this.values as readonly (readonly number[])[]) {
           out.uint(list.length);
-          for (const value of list) out.int(value);
+          for (let i = 0; i < list.length; i++) out.int(list[i]!);
+        }
+        return;
+      case 'uints':
+        for (const list of this.values as readonly (readonly number[])[]) {
+          out.uint(list.length);
+          for (let i = 0; i < list.length; i++) out.uint(list[i]!);
         }
         return;
       case 'bytes':
@@ -166,6 +182,11 @@ class Cursor {
     for (let n = this.count(); n > 0; n--) list.push(this.from.int());
     return list;
   }
+  uints(): number[] {
+    const list: number[] = [];
+    for (let n = this.count(); n > 0; n--) list.push(this.from.uint());
+    return list;
+  }
   take(): unknown {
     switch (this.kind) {
       case 'int':
@@ -180,6 +201,8 @@ class Cursor {
         return this.word();
       case 'ints':
         return this.ints();
+      case 'uints':
+        return this.uints();
       case 'texts': {
         const list: string[] = [];
         for (let n = this.count(); n > 0; n--) list.push(this.word());
@@ -227,7 +250,7 @@ const COMMAND = 4;
 const READS = 5;
 const OUTCOME = 6;
 const FACTS = 7;
-const frameKinds: readonly ColumnKind[] = ['int', 'text', 'int', 'int', 'uint', 'ints', 'uint', 'ints'];
+const frameKinds: readonly ColumnKind[] = ['int', 'text', 'int', 'int', 'uint', 'ints', 'uint', 'uints'];
 
 /** Where every column of a block is, for a vocabulary. */
 class Plan {
@@ -397,7 +420,7 @@ export class BlockDecoder {
       const code = cursors[OUTCOME]!.uint();
       const value = code === 0 || code % 2 === 0 ? object(undefined, plan.returns) : undefined;
       const events: unknown[] = [];
-      for (const kind of cursors[FACTS]!.ints()) {
+      for (const kind of cursors[FACTS]!.uints()) {
         const fact = factPlans[kind];
         if (!fact) return `step ${seq}: no such fact`;
         events.push(object(fact.type, fact.fields));
@@ -427,7 +450,7 @@ export class BlockDecoder {
     if (kinds.rest === 0) return undefined; // no step of this block changed anything
     for (let seq = firstSeq; seq < firstSeq + count; seq++)
       for (let n = kinds.uint(); n > 0; n--) {
-        const plan = plans[kinds.int()];
+        const plan = plans[kinds.uint()];
         if (!plan) return `step ${seq}: no such fact`;
         const { fields } = plan;
         const fact: Record<string, unknown> = { type: plan.type };
