@@ -6,8 +6,8 @@ import { Cursor, fold } from '../replay/index.ts';
 import { prepareBare } from './bare.ts';
 import { CoreBench, foldCore } from './core.ts';
 import { atLeast, atMost, figure, interleaved, median, type Row, seconds, short, table } from './harness.ts';
-import { runLivecd } from './livecd.ts';
 import { bareXstate, LiveBench } from './live.ts';
+import { runLivecd } from './livecd.ts';
 import { makeMix } from './mix.ts';
 import { prepareNaive } from './naive.ts';
 

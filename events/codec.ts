@@ -434,7 +434,9 @@ export class BlockDecoder {
       const step = { seq, time, origin, cause, ...(batch > 0 && { batch: batch - 1 }), command, reads, outcome };
       steps.push(step as unknown as Step);
     }
-    return cursors.some((cursor) => cursor.from.overrun || cursor.from.rest > 0) ? 'a column has not the length it should' : steps;
+    return cursors.some((cursor) => cursor.from.overrun || cursor.from.rest > 0)
+      ? 'a column has not the length it should'
+      : steps;
   }
 
   /** Only the facts, for a fold: the columns of commands, reads and answers are skipped unread. */
@@ -484,9 +486,7 @@ export class BlockDecoder {
     if (columns !== this.plan.columns.length) return `${columns} columns instead of ${this.plan.columns.length}`;
     const lengths: number[] = [];
     for (let i = 0; i < columns; i++) lengths.push(head.uint());
-    const cursors = this.plan.columns.map(
-      ({ kind, names }, i) => new Cursor(new ByteReader(head.raw(lengths[i]!)), kind, names),
-    );
+    const cursors = this.plan.columns.map(({ kind, names }, i) => new Cursor(new ByteReader(head.raw(lengths[i]!)), kind, names));
     return head.overrun ? 'the columns are longer than the block' : { cursors, count, rest: new ByteReader(head.raw(head.rest)) };
   }
 }

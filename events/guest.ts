@@ -4,7 +4,18 @@ import { bool, int, oneOf, operation, text, texts } from './schema.ts';
 
 /** Who in a domain handles an event channel. */
 export const irqHandler = oneOf('none', 'timer', 'store', 'console', 'vbd', 'vif', 'domain');
-export const workKind = oneOf('compute', 'sleep', 'mount', 'readdir', 'read_file', 'read_disk', 'write_disk', 'dhcp', 'ping', 'clock');
+export const workKind = oneOf(
+  'compute',
+  'sleep',
+  'mount',
+  'readdir',
+  'read_file',
+  'read_disk',
+  'write_disk',
+  'dhcp',
+  'ping',
+  'clock',
+);
 
 export const operations = {
   /** The domain builder has put a kernel into a new domain: start info, console and xenstore pages, first vCPU. */
@@ -26,7 +37,13 @@ export const operations = {
   'guest.spawn': operation({ domid: int, name: text, program: text, args: texts }),
   'guest.exit': operation({ domid: int, name: text }),
   /** A driver tells its kernel that a device has come or gone; `info` is what the kernel prints about it. */
-  'guest.note_device': operation({ domid: int, device: oneOf('vbd', 'vif'), dev: int, state: oneOf('connected', 'closed'), info: text }),
+  'guest.note_device': operation({
+    domid: int,
+    device: oneOf('vbd', 'vif'),
+    dev: int,
+    state: oneOf('connected', 'closed'),
+    info: text,
+  }),
   /** Something that takes time or input and output; `guest.work_finished` tells its issuer the result. */
   'guest.start_work': operation({ domid: int, issuer: text, kind: workKind, args: texts }, { work: int }),
   'guest.finish_work': operation({ domid: int, work: int, errno: text, result: text }),

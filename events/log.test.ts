@@ -39,7 +39,11 @@ const outcome = (returns: Fields): fc.Arbitrary<object> =>
     fc.record({ ok: fc.constant(true), value: record(returns), events: fc.array(fact, { maxLength: 3 }) }),
     fc.record({ ok: fc.constant(false), errno: fc.constantFrom(...errnos) }),
     fc.record({ ok: fc.constant(false), errno: fc.constantFrom(...errnos), value: record(returns) }),
-    fc.record({ ok: fc.constant(false), errno: fc.constantFrom(...errnos), events: fc.array(fact, { minLength: 1, maxLength: 2 }) }),
+    fc.record({
+      ok: fc.constant(false),
+      errno: fc.constantFrom(...errnos),
+      events: fc.array(fact, { minLength: 1, maxLength: 2 }),
+    }),
   );
 const unnumbered = fc.constantFrom(...Object.entries(operations)).chain(([type, { args, returns }]) =>
   fc.record({
@@ -165,6 +169,7 @@ describe('a damaged log', () => {
 /** How many bytes the blocks take: everything from the first block's magic on. */
 function blocksOf(bytes: Uint8Array): number {
   for (let at = 0; at < bytes.length; at++)
-    if (bytes[at] === 0x58 && bytes[at + 1] === 0x42 && bytes[at + 2] === 0x4c && bytes[at + 3] === 0x4b) return bytes.length - at;
+    if (bytes[at] === 0x58 && bytes[at + 1] === 0x42 && bytes[at + 2] === 0x4c && bytes[at + 3] === 0x4b)
+      return bytes.length - at;
   return 0;
 }

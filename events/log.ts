@@ -6,10 +6,10 @@
 //
 // chain = SHA-256(chain of the block before, or SHA-256(header) at first; bytes 4 to 27 of this header; payload). All little-endian.
 import { sha256 } from '@noble/hashes/sha2.js';
-import { byteStringToText, byteString, crc32 } from './bytes.ts';
-import { BlockDecoder, BlockEncoder, type Blob, currentShape, type Shape } from './codec.ts';
-import type { Fact, Step } from './vocabulary.ts';
+import { byteString, byteStringToText, crc32 } from './bytes.ts';
+import { type Blob, BlockDecoder, BlockEncoder, currentShape, type Shape } from './codec.ts';
 import { FORMAT_VERSION, upcast } from './upcast.ts';
+import type { Fact, Step } from './vocabulary.ts';
 
 /** Blocks hold exactly so many steps; only the last one of a run may hold fewer, so that block boundaries follow from the content. */
 export const STEPS_PER_BLOCK = 4096;
@@ -131,7 +131,8 @@ export class Log {
     this.torn = torn;
     const last = blocks[blocks.length - 1];
     this.length = last ? last.firstSeq + last.count : 0;
-    if (end && end.steps !== this.length) throw new LogError(`the log ends after ${this.length} steps but says it has ${end.steps}`);
+    if (end && end.steps !== this.length)
+      throw new LogError(`the log ends after ${this.length} steps but says it has ${end.steps}`);
   }
 
   /** Steps from `from` on, block by block. */
@@ -230,7 +231,8 @@ function readBlocks(
       return { blocks, end: JSON.parse(byteStringToText(byteString(payload))) as RunEnd, torn: undefined };
     }
     const count = view.getUint32(12, true);
-    if (kind !== STEPS || Number(view.getBigUint64(16, true)) !== firstSeq) throw damaged('it is not the block that should stand here');
+    if (kind !== STEPS || Number(view.getBigUint64(16, true)) !== firstSeq)
+      throw damaged('it is not the block that should stand here');
     blocks.push({ number, count, firstSeq, payload });
     firstSeq += count;
   }

@@ -17,7 +17,15 @@ export const operations = {
   'xl.store_config': operation({ domid: int, config: text }),
   'bootloader.run': operation({ job: int, domid: int, loader: text, disk: text, entry: text }),
   'bootloader.note_result': operation({ job: int, domid: int, kernel: text, ramdisk: text, args: text, menu: text, error: text }),
-  'hotplug.run': operation({ job: int, domid: int, script: text, action: oneOf('add', 'remove'), backend_path: text, dev: text, params: text }),
+  'hotplug.run': operation({
+    job: int,
+    domid: int,
+    script: text,
+    action: oneOf('add', 'remove'),
+    backend_path: text,
+    dev: text,
+    params: text,
+  }),
   'hotplug.note_result': operation({ job: int, backend_path: text, error: text }),
 } as const;
 
@@ -31,6 +39,14 @@ export const facts = {
   'xl.config_stored': { domid: int, config: text },
   'bootloader.started': { job: int, domid: int, loader: text, disk: text, entry: text },
   'bootloader.finished': { job: int, domid: int, kernel: text, ramdisk: text, args: text, menu: text, error: text },
-  'hotplug.started': { job: int, domid: int, script: text, action: oneOf('add', 'remove'), backend_path: text, dev: text, params: text },
+  'hotplug.started': {
+    job: int,
+    domid: int,
+    script: text,
+    action: oneOf('add', 'remove'),
+    backend_path: text,
+    dev: text,
+    params: text,
+  },
   'hotplug.finished': { job: int, backend_path: text, error: text },
 } as const;

@@ -36,7 +36,8 @@ export const blkback = setup({
   },
   guards: {
     hasAnswers: ({ context }) => context.asked.length === 0,
-    hasDisk: ({ context }) => context.asked.length === 0 && context.keys['physical-device'] !== '' && context.keys['physical-device'] !== undefined,
+    hasDisk: ({ context }) =>
+      context.asked.length === 0 && context.keys['physical-device'] !== '' && context.keys['physical-device'] !== undefined,
     frontendIs: ({ context }, { states }: { states: readonly XenbusState[] }) =>
       context.asked.length === 0 && states.includes(context.keys['frontend/state'] as XenbusState),
     frontendIsGone: ({ context }) => context.asked.length === 0 && context.keys['frontend/state'] === '',
@@ -65,7 +66,9 @@ export const blkback = setup({
       params: c.keys['params'] ?? '',
       readonly: c.keys['mode'] !== 'w',
     })),
-    keepDisk: assign(({ event }) => (event.type === 'accepted.vbd.open_disk' ? { sectors: event.sectors, info: event.info } : {})),
+    keepDisk: assign(({ event }) =>
+      event.type === 'accepted.vbd.open_disk' ? { sectors: event.sectors, info: event.info } : {},
+    ),
     mapRing: emit(({ context: c }) => ({
       type: 'gnttab.map_grant_ref',
       domid: c.domid,

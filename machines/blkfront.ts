@@ -71,7 +71,9 @@ export const blkfront = setup({
       remote_dom: backendId(c),
       readonly: false,
     })),
-    keepRing: assign(({ event }) => (event.type === 'accepted.guest.grant_page' ? { ringRef: event.ref, ringGfn: event.gfn } : {})),
+    keepRing: assign(({ event }) =>
+      event.type === 'accepted.guest.grant_page' ? { ringRef: event.ref, ringGfn: event.gfn } : {},
+    ),
     allocChannel: emit(({ context: c }) => ({
       type: 'evtchn.alloc_unbound',
       domid: c.domid,
@@ -148,8 +150,14 @@ export const blkfront = setup({
         waiting: {
           entry: 'watchBackend',
           always: [
-            { guard: { type: 'backendIs', params: { states: [XenbusState.InitWait, XenbusState.Initialised] } }, target: 'probing' },
-            { guard: { type: 'backendIs', params: { states: [XenbusState.Closing, XenbusState.Closed] } }, target: '#blkfront.Closed' },
+            {
+              guard: { type: 'backendIs', params: { states: [XenbusState.InitWait, XenbusState.Initialised] } },
+              target: 'probing',
+            },
+            {
+              guard: { type: 'backendIs', params: { states: [XenbusState.Closing, XenbusState.Closed] } },
+              target: '#blkfront.Closed',
+            },
           ],
         },
         probing: {

@@ -31,7 +31,9 @@ export function describeStep({ seq, time, origin, command, outcome }: Step): str
 /** Seconds with as many digits as the nanoseconds need: 20.000000001s. */
 export function formatTime(time: number): string {
   const seconds = Math.floor(time / 1e9);
-  const rest = String(time % 1e9).padStart(9, '0').replace(/0+$/, '');
+  const rest = String(time % 1e9)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
   return rest === '' ? `${seconds}s` : `${seconds}.${rest}s`;
 }
 

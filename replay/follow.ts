@@ -1,6 +1,6 @@
 // The third replay: the machines again, over the logged facts and returns. What was each actor doing? Do they still act the same?
 import type { Log } from '../events/log.ts';
-import { returnOf, type Command, type Step } from '../events/vocabulary.ts';
+import { type Command, returnOf, type Step } from '../events/vocabulary.ts';
 import { Directory, type DirectoryOptions } from '../machines/system/directory.ts';
 import { isBehindRing } from '../machines/system/dispatcher.ts';
 import { Journal } from '../src/tables/journal.ts';
@@ -47,7 +47,10 @@ export function follow(log: Log, { until = log.length, onStep, ...options }: Fol
     if (!isBehindRing(step)) directory.send(step.origin, returnOf(step));
     if (directory.failed) {
       const { id, error } = directory.failed;
-      return { directory, divergence: differs(log, step, `the actor ${id} fails: ${String(error)}`, 'no failure', String(error)) };
+      return {
+        directory,
+        divergence: differs(log, step, `the actor ${id} fails: ${String(error)}`, 'no failure', String(error)),
+      };
     }
   }
   return { directory, divergence: null };

@@ -59,7 +59,8 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
   }
   if (!divergence && log.end && dispatcher.seq === log.length && until >= log.length) {
     const end = endOf(dispatcher);
-    if (!same(end, log.end)) divergence = { seq: log.length, what: 'the state at the end differs', expected: log.end, got: end, causes: [] };
+    if (!same(end, log.end))
+      divergence = { seq: log.length, what: 'the state at the end differs', expected: log.end, got: end, causes: [] };
   }
   return { dispatcher, divergence };
 }

@@ -53,7 +53,8 @@ export class ActorGuests implements Executor {
     const runs = (): boolean => system.host.xen.sched.vcpu.of(domid)?.runstate.is(vcpu) === 'running';
     // A kernel of ours works on its first vCPU; the others come up and wait.
     if (vcpu === 0) {
-      if (system.host.guests.records.get(domid)?.started === false) this.call(domid, { type: 'guest.start', domid }, origin, system.lastSeq);
+      if (system.host.guests.records.get(domid)?.started === false)
+        this.call(domid, { type: 'guest.start', domid }, origin, system.lastSeq);
       while (runs()) {
         if (system.now >= until) return 'budget';
         if (this.performNext(domid) || this.handleUpcall(domid, vcpu, origin)) continue;

@@ -119,7 +119,8 @@ export class BlockBackend {
         const bytes = new Uint8Array(count * SECTOR_SIZE);
         if (!disk.read(sector, bytes).ok) return BLKIF_RSP.ERROR;
         this.system.memory.write(mfn, offset, bytes);
-      } else if (!disk.write(sector, this.system.memory.read(mfn, offset, count * SECTOR_SIZE).slice()).ok) return BLKIF_RSP.ERROR;
+      } else if (!disk.write(sector, this.system.memory.read(mfn, offset, count * SECTOR_SIZE).slice()).ok)
+        return BLKIF_RSP.ERROR;
       sector += count;
     }
     return BLKIF_RSP.OKAY;

@@ -48,7 +48,8 @@ export class Bootloader {
       if (head === undefined) return { error: `${path}: ${name} starts ${chosen.kernel}, which is not there` };
       // A kernel of ours says so in its first line: "builtin:linux".
       const builtin = /^builtin:[a-z0-9-]+/.exec(head)?.[0];
-      if (builtin === undefined) return { error: `${path}: ${chosen.kernel} is machine code, which this version does not run yet` };
+      if (builtin === undefined)
+        return { error: `${path}: ${chosen.kernel} is machine code, which this version does not run yet` };
       return { kernel: builtin, ramdisk: chosen.initrd, args: chosen.args, menu: menu.text };
     }
     return { error: `${path}: no boot menu (${MENUS.join(', ')}) on its ${boot ? `partition ${boot.number}` : 'file system'}` };

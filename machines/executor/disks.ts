@@ -1,6 +1,7 @@
 // The disks that dom0's backends serve: immutable images, each under an overlay that takes the writes.
-import { mix } from '../../src/tables/table.ts';
+
 import { Overlay, type OverlaySnapshot } from '../../src/storage/overlay.ts';
+import { mix } from '../../src/tables/table.ts';
 import type { System } from './system.ts';
 
 export type DisksSnapshot = readonly (readonly [path: string, overlay: OverlaySnapshot])[];

@@ -1,7 +1,6 @@
 // dom0's services: xenstored, xenconsoled and the backends, at the moment something concerns them. They wait for no pCPU.
-import { HypervisorBug } from '../../events/step.ts';
+import { eventsOf, HypervisorBug } from '../../events/step.ts';
 import type { DomId, Port } from '../../events/units.ts';
-import { eventsOf } from '../../events/step.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { takePending } from '../../src/core/evtchn/pending.ts';
 import { subsystemOf } from '../../src/host.ts';

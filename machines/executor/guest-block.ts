@@ -1,8 +1,8 @@
 // A guest's block driver at work: requests onto the ring, responses off it (the data path of xen-blkfront).
 import type { DomId, Gref } from '../../events/units.ts';
 import { PAGE_SIZE } from '../../events/units.ts';
-import { SECTOR_SIZE } from '../../src/storage/image.ts';
 import { pageOf } from '../../src/guest/state.ts';
+import { SECTOR_SIZE } from '../../src/storage/image.ts';
 import { BLKIF_OP, BLKIF_RSP, type BlkifSegment, blkif } from '../../src/xenbus/ring/blkif.ts';
 import { finalCheckForResponses, getResponse, initRing, pushRequests, putRequest } from '../../src/xenbus/ring/ring.ts';
 import { SECTOR_NS } from './costs.ts';
@@ -44,14 +44,7 @@ export class GuestBlock {
    * Puts a request of up to MAX_SECTORS on the ring. False where there is no room, or no page to grant: the caller tries again later.
    * A write sends `fill` as the content of every byte.
    */
-  submit(
-    domid: DomId,
-    op: 'read' | 'write',
-    inflight: Omit<Inflight, 'id'>,
-    origin: string,
-    cause: number,
-    fill = 0,
-  ): boolean {
+  submit(domid: DomId, op: 'read' | 'write', inflight: Omit<Inflight, 'id'>, origin: string, cause: number, fill = 0): boolean {
     const { system, privates } = this;
     const { vbds, xen } = system.host;
     const { vdev, sector, nr_sectors } = inflight;
@@ -77,7 +70,8 @@ export class GuestBlock {
     const notify = pushRequests(system.memory, ring, front);
     privates.set(domid, { inflight: [...privates.get(domid).inflight, { ...inflight, id }] });
     system.hypercall({ type: 'vbd.note_submitted', domid, vdev, id, op, sector, nr_sectors }, origin, cause);
-    if (notify) system.hypercall({ type: 'evtchn.send', domid, port: vbds.front.of(domid)!.port.at(row) }, origin, system.lastSeq);
+    if (notify)
+      system.hypercall({ type: 'evtchn.send', domid, port: vbds.front.of(domid)!.port.at(row) }, origin, system.lastSeq);
     return true;
   }
 

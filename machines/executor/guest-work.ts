@@ -225,4 +225,3 @@ interface Need {
   readonly nr_sectors: number;
   readonly cache: string;
 }
-

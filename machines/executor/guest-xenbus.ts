@@ -74,7 +74,8 @@ export class GuestXenbus {
       privates.set(domid, { storeRx: stream });
     }
     // xenstored may wait for the room that we have just made.
-    if (taken) system.hypercall({ type: 'evtchn.send', domid, port: system.host.guests.records.get(domid)!.store_port }, origin, cause);
+    if (taken)
+      system.hypercall({ type: 'evtchn.send', domid, port: system.host.guests.records.get(domid)!.store_port }, origin, cause);
   }
 
   private page(domid: DomId): number {

@@ -1,6 +1,7 @@
 // What executors are given of the dispatcher: they act between steps, and everything they do that others may see is a step.
-import type { Command, Outcome } from '../../events/vocabulary.ts';
+
 import type { DomId, Ns } from '../../events/units.ts';
+import type { Command, Outcome } from '../../events/vocabulary.ts';
 import type { Host } from '../../src/host.ts';
 import type { Memory } from '../../src/memory/memory.ts';
 import type { Image } from '../../src/storage/image.ts';

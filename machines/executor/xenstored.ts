@@ -1,9 +1,9 @@
 // xenstored's transport: requests of domains from their rings, replies and watch events into them.
 import { byteString, bytesOf } from '../../events/bytes.ts';
+import type { OutcomeOf } from '../../events/step.ts';
 import type { DomId } from '../../events/units.ts';
 import type { Outcome, Step } from '../../events/vocabulary.ts';
 import { FIRST_SOCKET, type XenstoreCommand, type XenstoreFact } from '../../events/xenstore.ts';
-import type { OutcomeOf } from '../../events/step.ts';
 import { xsd_sockmsg } from '../../src/abi/xs-wire.ts';
 import { GNTTAB_RESERVED_XENSTORE } from '../../src/guest/state.ts';
 import { Records } from '../../src/tables/records.ts';

@@ -61,4 +61,5 @@ export const multiUser = (): string => 'INIT: Entering runlevel: 2\nStarting per
 
 export const goingDown = (how: 'poweroff' | 'reboot' | 'halt'): string =>
   `\nThe system is going down for ${how === 'reboot' ? 'reboot' : 'system halt'} NOW!\nINIT: Switching to runlevel: ${how === 'reboot' ? 6 : 0}\nStopping periodic command scheduler: crond.\nDeactivating swap, unmounting local filesystems.\n`;
-export const stopped = (how: 'poweroff' | 'reboot' | 'halt'): string => (how === 'reboot' ? 'Restarting system.\n' : 'Power down.\n');
+export const stopped = (how: 'poweroff' | 'reboot' | 'halt'): string =>
+  how === 'reboot' ? 'Restarting system.\n' : 'Power down.\n';

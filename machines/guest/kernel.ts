@@ -216,10 +216,7 @@ export const guestKernel = setup({
       initial: 'next',
       states: {
         next: {
-          always: [
-            { guard: 'cpusAreUp', target: '#guestKernel.earlyBoot' },
-            { target: 'starting' },
-          ],
+          always: [{ guard: 'cpusAreUp', target: '#guestKernel.earlyBoot' }, { target: 'starting' }],
         },
         starting: {
           entry: ['initialiseCpu', 'bringUpCpu'],

@@ -155,7 +155,8 @@ function ping(args: readonly string[]): Plan {
   const at = args.indexOf('-c');
   const count = at < 0 ? 3 : Number(args[at + 1]);
   const target = args.find((arg, i) => !arg.startsWith('-') && i !== at + 1) ?? args[args.length - 1] ?? '';
-  if (!Number.isInteger(count) || count < 1 || count > MAX_PINGS) return { do: 'print', text: `ping: -c takes 1 to ${MAX_PINGS}\n` };
+  if (!Number.isInteger(count) || count < 1 || count > MAX_PINGS)
+    return { do: 'print', text: `ping: -c takes 1 to ${MAX_PINGS}\n` };
   if (textToIp(target) === undefined) return { do: 'print', text: `ping: ${target || 'nothing'}: give an IPv4 address\n` };
   const todo: Todo[] = [];
   for (let seq = 1; seq <= count; seq++) {
@@ -167,7 +168,8 @@ function ping(args: readonly string[]): Plan {
 }
 
 /** Milliseconds with three digits, from nanoseconds. */
-const milliseconds = (ns: number): string => `${Math.floor(ns / 1_000_000)}.${String(Math.floor(ns / 1000) % 1000).padStart(3, '0')}`;
+const milliseconds = (ns: number): string =>
+  `${Math.floor(ns / 1_000_000)}.${String(Math.floor(ns / 1000) % 1000).padStart(3, '0')}`;
 
 function duration(ns: number): string {
   const seconds = Math.floor(ns / 1_000_000_000);

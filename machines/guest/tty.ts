@@ -1,6 +1,6 @@
 import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf } from '../../events/vocabulary.ts';
-import { format, plan, type Plan, type Session, type Todo } from './shell.ts';
+import { format, type Plan, plan, type Session, type Todo } from './shell.ts';
 
 interface Tty extends Session {
   readonly domid: number;
@@ -67,9 +67,7 @@ export const tty = setup({
     }),
     takeName: assign(({ context: c }) => ({ name: (c.lines[0] ?? '').trim(), lines: c.lines.slice(1) })),
     takePassword: assign(({ context: c }) => ({ password: c.lines[0] ?? '', lines: c.lines.slice(1) })),
-    keepIssue: assign(({ event }) =>
-      event.type === 'guest.work_finished' && event.errno === '' ? { issue: event.result } : {},
-    ),
+    keepIssue: assign(({ event }) => (event.type === 'guest.work_finished' && event.errno === '' ? { issue: event.result } : {})),
     keepShadow: assign(({ event }) =>
       event.type === 'guest.work_finished' ? { shadow: event.errno === '' ? event.result : 'livexen:{plain}live:' } : {},
     ),
@@ -144,7 +142,9 @@ export const tty = setup({
     login: {
       entry: {
         type: 'print',
-        params: ({ context: c }) => ({ text: `\n${c.issue.replaceAll('\\n', c.hostname).replaceAll('\\l', 'hvc0').trimEnd()}\n\n${c.hostname} login: ` }),
+        params: ({ context: c }) => ({
+          text: `\n${c.issue.replaceAll('\\n', c.hostname).replaceAll('\\l', 'hvc0').trimEnd()}\n\n${c.hostname} login: `,
+        }),
       },
       on: { 'hvc.input_received': { actions: ['echo', 'typed'] } },
       always: { guard: 'hasLine', target: 'password', actions: 'takeName' },

@@ -1,8 +1,8 @@
 // Which actors exist, and which of them a fact concerns: XState actors, one root each, reachable by id.
 import type { Snapshot } from 'xstate';
 import type { Command, Fact } from '../../events/vocabulary.ts';
-import { mix } from '../../src/tables/table.ts';
 import type { Journal } from '../../src/tables/journal.ts';
+import { mix } from '../../src/tables/table.ts';
 import { isMirror, type Kind, kinds } from '../kinds.ts';
 import { route } from './routes.ts';
 import { type Origin, Slot, type Wiring } from './slot.ts';
@@ -118,7 +118,9 @@ export class Directory {
   }
 
   snapshot(): ReadonlyMap<string, ActorSnapshot> {
-    return new Map(this.ids().map((id) => [id, { kind: this.slots.get(id)!.kind as Kind, snapshot: this.slots.get(id)!.snapshot }]));
+    return new Map(
+      this.ids().map((id) => [id, { kind: this.slots.get(id)!.kind as Kind, snapshot: this.slots.get(id)!.snapshot }]),
+    );
   }
   restore(snapshot: ReadonlyMap<string, ActorSnapshot>): void {
     this.slots.clear();

@@ -1,7 +1,7 @@
 // Takes one command at a time: decide, write guest memory, evolve, log, deliver. Nothing else changes anything.
 import { type Observable, Subject } from 'rxjs';
 import { eventsOf, HypervisorBug } from '../../events/step.ts';
-import { END_OF_TIME, type DomId, type Ns, US } from '../../events/units.ts';
+import { type DomId, END_OF_TIME, type Ns, US } from '../../events/units.ts';
 import { type Command, type Outcome, returnOf, type Step } from '../../events/vocabulary.ts';
 import { candidate } from '../../src/core/sched/decide.ts';
 import { domidOf, vcpuOf } from '../../src/core/sched/state.ts';
@@ -13,8 +13,8 @@ import { ActorGuests } from '../executor/actor-guests.ts';
 import { costOf } from '../executor/costs.ts';
 import { Dom0Services } from '../executor/dom0-services.ts';
 import type { Asked, Executor, System } from '../executor/system.ts';
-import { Directory, type DirectoryOptions, domainOf } from './directory.ts';
 import type { ActorSnapshot } from './directory.ts';
+import { Directory, type DirectoryOptions, domainOf } from './directory.ts';
 
 export interface DispatcherOptions extends HostOptions, DirectoryOptions {
   /** The disks of the host's configuration, by number. */
@@ -202,7 +202,8 @@ export class Dispatcher implements System {
     this.dom0.notice(step);
     if (!isBehindRing(step)) this.directory.send(origin, returnOf(step));
     const { failed } = this.directory;
-    if (failed) throw new HypervisorBug(`the actor ${failed.id} failed at step ${seq}: ${String(failed.error)}`, { cause: failed.error });
+    if (failed)
+      throw new HypervisorBug(`the actor ${failed.id} failed at step ${seq}: ${String(failed.error)}`, { cause: failed.error });
     this.stepping = false;
     this.steps.next(step);
     return step;

@@ -27,7 +27,8 @@ function* domains({ xen }: Host, directory: Directory): Generator<string> {
             },
           }
         : state;
-    if (JSON.stringify(actor?.value) !== JSON.stringify(wanted)) yield `d${domid}: ${text(actor?.value)}, and its row ${text(wanted)}`;
+    if (JSON.stringify(actor?.value) !== JSON.stringify(wanted))
+      yield `d${domid}: ${text(actor?.value)}, and its row ${text(wanted)}`;
     const vcpus = xen.sched.vcpu.of(domid)!;
     for (let vcpu = 0; vcpu < row.nr_vcpus.at(domid); vcpu++) {
       const id = `d${domid}v${vcpu}`;

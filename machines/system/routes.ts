@@ -118,7 +118,8 @@ export function route(directory: Directory, fact: Fact, seq: number): void {
   }
 }
 
-const watchId = ({ conn, path, token }: { conn: number; path: string; token: string }): string => `watch.${conn}.${token}@${path}`;
+const watchId = ({ conn, path, token }: { conn: number; path: string; token: string }): string =>
+  `watch.${conn}.${token}@${path}`;
 
 /** What came back over a ring, as the return of the command that was sent. */
 function replyAsReturn({ request, ok, payload }: FactOf<'xenbus.reply_received'>): { readonly type: string } {

@@ -60,9 +60,7 @@ export function decide(xen: Xen, guests: Guests, command: GuestCommand | XenbusC
       const row = xen.domain.of(0)!;
       const nr_vcpus = row.nr_vcpus.at(domid);
       const nr_pages = row.tot_pages.at(domid);
-      const facts: Fact[] = [
-        { type: 'guest.started', domid, kernel, cmdline, nr_vcpus, nr_pages, store_port, console_port },
-      ];
+      const facts: Fact[] = [{ type: 'guest.started', domid, kernel, cmdline, nr_vcpus, nr_pages, store_port, console_port }];
       // dom0 has neither: its xenstored and its console are not behind a ring.
       if (store_port > 0) facts.push({ type: 'guest.irq_bound', domid, port: store_port, handler: 'store', dev: 0, peer: 0 });
       if (console_port > 0)

@@ -6,7 +6,11 @@ import { Records } from '../tables/records.ts';
 import { type Rows, Table } from '../tables/table.ts';
 
 /** Row: the port. `dev` is the device number, `peer` the frontend's domain in a backend's row. */
-export const irqSchema = { handler: ['none', 'timer', 'store', 'console', 'vbd', 'vif', 'domain'], dev: 'u32', peer: 'u16' } as const;
+export const irqSchema = {
+  handler: ['none', 'timer', 'store', 'console', 'vbd', 'vif', 'domain'],
+  dev: 'u32',
+  peer: 'u16',
+} as const;
 export type Irqs = Rows<typeof irqSchema>;
 /** Row: the grant reference. */
 export const grefSchema = { state: ['free', 'granted'], remote_dom: 'u16' } as const;

@@ -1,7 +1,8 @@
 // The toolstack's records: jobs, the configurations that domains were made from, and the host's random numbers.
+
+import { type PrngState, seedPrng } from '../prng.ts';
 import type { Journal } from '../tables/journal.ts';
 import { Records } from '../tables/records.ts';
-import { type PrngState, seedPrng } from '../prng.ts';
 
 export interface Job {
   readonly argv: readonly string[];

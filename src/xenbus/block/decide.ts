@@ -10,6 +10,10 @@ export type DiskSizes = ReadonlyMap<string, number>;
 const VDISK_READONLY = 4;
 
 export function decide(vbds: Vbds, disks: DiskSizes, command: VbdCommand): Outcome {
+  if (command.type === 'vbd.stat_disk') {
+    const sectors = disks.get(command.params);
+    return sectors === undefined ? refuse('ENOENT') : accept({ sectors });
+  }
   const { domid, vdev } = command;
   switch (command.type) {
     case 'vbd.connect_frontend': {
