@@ -4,4 +4,3 @@ export { type FileImage, fileImage, zeroImage } from './file-image.ts';
 export { type LoadedScenario, loadScenario, ScenarioFailure } from './load-scenario.ts';
 export { LogFile, openLog, sha256 } from './log-file.ts';
 export { domainNamed, domainNames, play } from './play.ts';
-export { version } from './version.ts';

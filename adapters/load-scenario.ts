@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RunHeader } from '../events/log.ts';
+import { version } from '../index.ts';
 import {
   formatScenarioError,
   type Got,
@@ -13,7 +14,6 @@ import {
 import type { Image } from '../src/storage/image.ts';
 import { Failure, systemFailure } from './failure.ts';
 import { type FileImage, fileImage, zeroImage } from './file-image.ts';
-import { version } from './version.ts';
 
 /** What a `Recording` is made of, and what it is to be fed with. */
 export interface LoadedScenario {
@@ -64,7 +64,7 @@ export function loadScenario(path: string): LoadedScenario {
     return image;
   });
   const header: RunHeader = {
-    xenolog: version(),
+    xenolog: version,
     seed: run.seed,
     xen_version: run.config.xen_version,
     host: run.config,

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // The program xenolog: records runs, replays them, and answers questions about them.
 import { Command, CommanderError } from 'commander';
+import { version } from '../../index.ts';
 import { Failure } from '../failure.ts';
 import { ScenarioFailure } from '../load-scenario.ts';
 import { UNUSABLE } from '../log-file.ts';
-import { version } from '../version.ts';
 import { type EventsOptions, events } from './commands/events.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
 import { type ReplayOptions, replay } from './commands/replay.ts';
@@ -36,7 +36,7 @@ async function main(): Promise<number> {
 function commands(done: (status: number) => void): Command {
   const program = new Command('xenolog')
     .description('A whole Xen host whose every step is in a log: record a run, replay it, look at any moment of it.')
-    .version(version(), '--version', 'print the version')
+    .version(version, '--version', 'print the version')
     .option('--debug', 'with an error, print where in the program it arose')
     .showSuggestionAfterError(true)
     .exitOverride()

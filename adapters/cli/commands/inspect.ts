@@ -2,12 +2,12 @@
 import { byteStringToText } from '../../../events/bytes.ts';
 import type { Log } from '../../../events/log.ts';
 import { PAGE_SIZE } from '../../../events/units.ts';
+import { askXl } from '../../../index.ts';
 import { Cursor } from '../../../replay/index.ts';
 import type { Host } from '../../../src/host.ts';
 import { Failure } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNames } from '../../play.ts';
-import { askXl } from '../ask-xl.ts';
 import { describeMoment, momentOf, timeOf } from '../moment.ts';
 import { openRun } from '../open-run.ts';
 import { jsonValue, type Output } from '../output.ts';

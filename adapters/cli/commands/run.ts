@@ -3,14 +3,14 @@ import { setImmediate } from 'node:timers/promises';
 import { byteStringToText } from '../../../events/bytes.ts';
 import type { RunEnd } from '../../../events/log.ts';
 import type { Ns } from '../../../events/units.ts';
-import { Recording } from '../../../machines/index.ts';
+import { askXl } from '../../../index.ts';
+import { Dispatcher, Recording } from '../../../machines/index.ts';
 import { formatTime } from '../../../replay/index.ts';
 import { parseDuration } from '../../../src/scenario/index.ts';
 import { Failure } from '../../failure.ts';
 import { type LoadedScenario, loadScenario, ScenarioFailure } from '../../load-scenario.ts';
 import { LogFile, sha256 } from '../../log-file.ts';
 import { play } from '../../play.ts';
-import { askXl, continuation } from '../ask-xl.ts';
 import type { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { Report } from '../report.ts';
@@ -55,9 +55,10 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
     end = recording.finish();
     const ms = performance.now() - started;
     const { dispatcher } = recording;
-    list = askXl(continuation(dispatcher, { config: loaded.run.config, seed: loaded.run.seed, images: loaded.images }), [
-      'list',
-    ]).stdout;
+    // The log is closed: whoever asks now asks a host of its own.
+    const after = new Dispatcher({ config: loaded.run.config, seed: loaded.run.seed, images: loaded.images });
+    after.restore(dispatcher.checkpoint());
+    list = askXl(after, ['list']).stdout;
     const figures = {
       steps: end.steps,
       virtual_ns: dispatcher.now,

@@ -2,11 +2,11 @@
 import { byteStringToText } from '../../../events/bytes.ts';
 import type { Log } from '../../../events/log.ts';
 import { eventsOf } from '../../../events/step.ts';
+import { askXl } from '../../../index.ts';
 import { Cursor } from '../../../replay/index.ts';
 import { Failure } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNamed } from '../../play.ts';
-import { askXl, lookingOnly } from '../ask-xl.ts';
 import { momentOf } from '../moment.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
@@ -15,6 +15,9 @@ export interface XlOptions {
   readonly run?: string;
   readonly at?: string;
 }
+
+/** The subcommands of xl that change nothing. */
+const lookingOnly: readonly string[] = ['list', 'domid', 'domname', 'vcpu-list', 'info', 'uptime'];
 
 /** Answers the exit status of xl. */
 export function xl(argv: readonly string[], { run, at }: XlOptions, output: Output): number {
