@@ -119,10 +119,9 @@ function commands(done: (status: number) => void): Command {
     .description('what xl would have answered at a moment of a run')
     .requiredOption('--run <run>', 'a log')
     .option('--at <moment>', 'the number of a step, or a time such as 20s')
-    .passThroughOptions()
+    .allowUnknownOption()
     .addHelpText('after', examples('xl --run livecd.xlog --at 20s list', 'xl --run livecd.xlog --at 40s console server02'))
     .action((args: string[], options: XlOptions) => done(xl(args, options, output)));
-  program.enablePositionalOptions();
   return program;
 }
 

@@ -4,6 +4,7 @@ import { eventsOf } from '../../events/step.ts';
 import type { DomId } from '../../events/units.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import type { Host } from '../../src/host.ts';
+import { parseArgv } from '../../src/toolstack/xl/argv.ts';
 import { domainNamed } from '../play.ts';
 
 export interface ScreenPorts {
@@ -17,7 +18,7 @@ export class Screen {
   private readonly ports: ScreenPorts;
   /** Jobs of "xl create -c" that have not made their domain yet. */
   private readonly opening = new Set<string>();
-  private readonly watched = new Map<DomId, string>();
+  private readonly watched = new Set<DomId>();
   /** Whose text is on the screen: what somebody else says starts on a new line, with a heading. */
   private speaker = 'xl';
   private column = 0;
@@ -35,7 +36,7 @@ export class Screen {
           this.open(`xl.${event.job}`, event.argv);
           break;
         case 'domain.created':
-          if (this.opening.delete(origin)) this.watched.set(event.domid, `domain ${event.domid}`);
+          if (this.opening.delete(origin)) this.watched.add(event.domid);
           break;
         case 'domain.destroyed':
           this.watched.delete(event.domid);
@@ -56,11 +57,14 @@ export class Screen {
   }
 
   private open(job: string, argv: readonly string[]): void {
-    const words = argv.filter((word) => !word.startsWith('-'));
-    if (words[0] === 'create' && argv.some((word) => /^-[a-zA-Z]*c/.test(word))) this.opening.add(job);
-    if (words[0] !== 'console' || words[1] === undefined) return;
-    const dom = /^\d+$/.test(words[1]) ? Number(words[1]) : domainNamed(this.ports.host, words[1]);
-    if (dom !== undefined) this.watched.set(dom, words[1]);
+    const parsed = parseArgv(argv);
+    if (!parsed.ok) return;
+    const { command, options, words } = parsed.invocation;
+    if (command === 'create' && options.includes('c')) this.opening.add(job);
+    const [name] = words;
+    if (command !== 'console' || name === undefined) return;
+    const dom = /^\d+$/.test(name) ? Number(name) : domainNamed(this.ports.host, name);
+    if (dom !== undefined) this.watched.add(dom);
   }
   private nameOf(dom: DomId): string {
     return byteStringToText(this.ports.host.store.node(`/local/domain/${dom}/name`)?.value ?? `domain ${dom}`);
