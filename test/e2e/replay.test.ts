@@ -1,0 +1,124 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Log } from '../../events/log.ts';
+import { accept } from '../../events/step.ts';
+import type { Command, Outcome } from '../../events/vocabulary.ts';
+import { kinds } from '../../machines/index.ts';
+import { blkfront } from '../../machines/blkfront.ts';
+import { Cursor, describeDivergence, fold, follow, reenact, Steps, verify, why } from '../../replay/index.ts';
+import { decide } from '../../src/host.ts';
+import { type Played, playLivecd } from '../livecd.ts';
+
+let played: Played;
+beforeAll(() => {
+  played = playLivecd();
+});
+
+describe('the Live CD, replayed', () => {
+  test('fold, verify, follow and re-enact agree with the run', () => {
+    const { log, end } = played;
+    expect(fold(log).digest()).toBe(end.state);
+    expect(verify(log)).toBeNull();
+    expect(follow(log).divergence).toBeNull();
+    expect(reenact(log).divergence).toBeNull();
+  });
+
+  test('the actors that follow brings about are those of the live host', () => {
+    const live = played.recording.dispatcher.directory;
+    const followed = follow(played.log).directory;
+    expect(followed.ids()).toEqual(live.ids());
+    for (const id of live.ids()) expect([id, followed.state(id)]).toEqual([id, live.state(id)]);
+  });
+
+  test('played twice, it is the same file', () => {
+    expect(Buffer.from(playLivecd().file).equals(Buffer.from(played.file))).toBe(true);
+  });
+
+  test('a completed block request leads back to what was typed or commanded, by way of its own request', () => {
+    const steps = new Steps(played.log);
+    const completions = [...played.log.steps()].filter((step) => step.command.type === 'vbd.note_completed');
+    expect(completions.length).toBeGreaterThan(20);
+    for (const completion of completions) {
+      const chain = why(steps, completion.seq);
+      const { id } = completion.command as Extract<Command, { type: 'vbd.note_completed' }>;
+      expect(chain[1]!.command).toMatchObject({ type: 'vbd.note_served', id });
+      expect(chain[2]!.command).toMatchObject({ type: 'vbd.note_submitted', id });
+      expect(chain.at(-1)!.cause).toBeNull();
+      expect(['xl.run', 'console.input']).toContain(chain.at(-1)!.command.type);
+    }
+  });
+
+  test('only inputs have no cause', () => {
+    const uncaused = new Set<string>();
+    for (const step of played.log.steps()) if (step.cause === null) uncaused.add(step.command.type);
+    expect([...uncaused].sort()).toEqual(['console.input', 'host.boot', 'host.end', 'xl.run']);
+  });
+
+  test('a checkpoint goes on as the run itself', () => {
+    const cursor = new Cursor(played.log, 2000);
+    const middle = Math.floor(played.log.length / 2);
+    const before = cursor.hostAt(middle);
+    const rest = reenact(played.log, { from: before.checkpoint() });
+    expect(rest.divergence).toBeNull();
+    expect(rest.dispatcher.host.digest()).toBe(played.end.state);
+    expect(rest.dispatcher.memory.digest()).toBe(played.end.memory);
+  });
+
+  test('the state at any step is that of a fold which stops there', () => {
+    const cursor = new Cursor(played.log, 1000);
+    for (const seq of [0, 1, 999, 1000, 1001, Math.floor(played.log.length * 0.7), played.log.length]) {
+      const whole = new Cursor(played.log, 1e9);
+      expect([seq, cursor.stateAt(seq).digest()]).toEqual([seq, whole.stateAt(seq).digest()]);
+    }
+  });
+});
+
+describe('what has changed is found, and named', () => {
+  /** One decision made otherwise, the n-th of its kind. */
+  const mutant = (type: Command['type'], nth: number): typeof decide => {
+    let count = 0;
+    return (host, command, now, reader): Outcome => {
+      const outcome = decide(host, command, now, reader);
+      return command.type === type && ++count === nth ? accept() : outcome;
+    };
+  };
+
+  test.each(['evtchn.send', 'gnttab.map_grant_ref', 'domctl.unpausedomain', 'timer.expire'] as const)(
+    'a changed decision of %s: by verify and by re-enact, at the same step',
+    (type) => {
+      const expected = [...played.log.steps()].filter((step) => step.command.type === type)[2]!.seq;
+      const verified = verify(played.log, { deciding: mutant(type, 3) });
+      expect(verified?.seq).toBe(expected);
+      expect(describeDivergence(verified!).join('\n')).toContain(type);
+      expect(reenact(played.log, { deciding: mutant(type, 3) }).divergence?.seq).toBe(expected);
+    },
+  );
+
+  test('a changed entry action: not by verify, but by follow and by re-enact', () => {
+    // The frontend tells its kernel before it tells the backend.
+    const { config } = blkfront;
+    const states = config.states as Record<string, { entry: unknown[] }>;
+    const entry = states['Connected']!.entry;
+    const machines = {
+      blkfront: blkfront.provide({}).constructor === blkfront.constructor ? swapped() : kinds.blkfront,
+    };
+    function swapped() {
+      return new (blkfront.constructor as new (c: unknown, i: unknown) => typeof blkfront)(
+        { ...config, states: { ...states, Connected: { ...states['Connected'], entry: [...entry].reverse() } } },
+        blkfront.implementations,
+      );
+    }
+    expect(verify(played.log)).toBeNull();
+    const followed = follow(played.log, { machines }).divergence;
+    expect(followed).not.toBeNull();
+    expect(followed?.causes[0]?.origin).toMatch(/^d\d+\.vbd\.51712$/);
+    expect(reenact(played.log, { machines }).divergence).not.toBeNull();
+  });
+
+  test('a changed byte: no replay takes the log', () => {
+    for (const at of [30, 5000, Math.floor(played.file.length / 2), played.file.length - 100]) {
+      const damaged = played.file.slice();
+      damaged[at]! ^= 1;
+      expect(() => fold(new Log(damaged))).toThrow(/header|block \d+/);
+    }
+  });
+});

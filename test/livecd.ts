@@ -1,0 +1,38 @@
+// The Live CD's host, for tests: recorded, or booted and left to the caller.
+import { Log, type RunEnd } from '../events/log.ts';
+import { SECOND } from '../events/units.ts';
+import { type DispatcherOptions, Recording } from '../machines/index.ts';
+import { loadScenario } from '../adapters/load-scenario.ts';
+import { play } from '../adapters/play.ts';
+
+export const SCENARIO = new URL('../examples/livecd/livecd.yaml', import.meta.url).pathname;
+
+export interface Played {
+  readonly recording: Recording;
+  readonly file: Uint8Array;
+  readonly log: Log;
+  readonly end: RunEnd;
+}
+
+/** Plays the scenario until a moment (the whole of it by default) and closes the log. */
+export function playLivecd(until_ns = 60 * SECOND, options: Partial<Pick<DispatcherOptions, 'machines' | 'deciding'>> = {}): Played {
+  const { recording, parts, run } = open(options);
+  for (const _ of play(recording.dispatcher, run, until_ns));
+  const end = recording.finish();
+  const file = new Uint8Array(Buffer.concat(parts));
+  return { recording, file, log: new Log(file), end };
+}
+
+/** The host at a moment of the scenario, alive. */
+export function livecdAt(until_ns: number): Recording {
+  const { recording, run } = open({});
+  for (const _ of play(recording.dispatcher, run, until_ns));
+  return recording;
+}
+
+function open(options: Partial<Pick<DispatcherOptions, 'machines' | 'deciding'>>) {
+  const { header, images, run } = loadScenario(SCENARIO);
+  const parts: Uint8Array[] = [];
+  const recording = new Recording({ header, images, sink: (bytes) => parts.push(bytes.slice()), ...options });
+  return { recording, parts, run };
+}
