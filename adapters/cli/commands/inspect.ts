@@ -8,7 +8,7 @@ import type { Host } from '../../../src/host.ts';
 import { Failure } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNames } from '../../play.ts';
-import { describeMoment, momentOf, timeOf } from '../moment.ts';
+import { describeMoment, hostAt, type Moment, momentOf } from '../moment.ts';
 import { openRun } from '../open-run.ts';
 import { jsonValue, type Output } from '../output.ts';
 
@@ -26,6 +26,7 @@ export interface InspectOptions {
 interface Sight {
   readonly log: Log;
   readonly cursor: Cursor;
+  readonly moment: Moment;
   readonly seq: number;
   readonly json: boolean;
   readonly output: Output;
@@ -35,8 +36,8 @@ export function inspect(path: string, options: InspectOptions, output: Output): 
   const log = openRun(path);
   return judgeLog(path, () => {
     const cursor = new Cursor(log);
-    const seq = options.at === undefined ? log.length : momentOf(options.at, log, cursor);
-    const sight: Sight = { log, cursor, seq, json: options.json ?? false, output };
+    const moment = momentOf(options.at, log, cursor);
+    const sight: Sight = { log, cursor, moment, seq: moment.seq, json: options.json ?? false, output };
     if (options.domain !== undefined) showDomain(options.domain, sight);
     else if (options.actor !== undefined) showActor(options.actor, sight);
     else if (options.table !== undefined) showTable(options.table, sight);
@@ -47,18 +48,18 @@ export function inspect(path: string, options: InspectOptions, output: Output): 
   });
 }
 
-function showHost({ log, cursor, seq, json, output }: Sight): void {
+function showHost({ log, cursor, moment, seq, json, output }: Sight): void {
   const directory = cursor.actorsAt(seq);
   const actors = directory.ids().map((id) => ({ id, ...directory.state(id)! }));
   const host = cursor.stateAt(seq);
   if (json) {
     const domains = domainNames(host).map(({ domid, name }) => ({ name, ...domainState(host, domid) }));
-    output.json({ seq, time_ns: timeOf(seq, log), domains, actors: actors.map(({ id, kind, value }) => ({ id, kind, value })) });
+    output.json({ seq, time_ns: moment.time, domains, actors: actors.map(({ id, kind, value }) => ({ id, kind, value })) });
     return;
   }
-  output.line(`At ${describeMoment(seq, log)}`);
+  output.line(`At ${describeMoment(moment, log)}`);
   output.line();
-  output.line(byteStringToText(askXl(cursor.hostAt(seq), ['list']).stdout).trimEnd());
+  output.line(byteStringToText(askXl(hostAt(moment, cursor), ['list']).stdout).trimEnd());
   output.line();
   output.line(`${actors.length} actors`);
   for (const { id, kind, value } of actors) output.line(`  ${id.padEnd(40)} ${kind.padEnd(16)} ${stateName(value)}`);
@@ -146,11 +147,11 @@ function showXenstore(path: string, { cursor, seq, json, output }: Sight): void 
 const quoted = (value: string): string =>
   `"${value.replace(/[^ !#-[\]-~]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}"`;
 
-function showMemory(text: string, { cursor, seq, json, output }: Sight): void {
+function showMemory(text: string, { cursor, moment, json, output }: Sight): void {
   const [, dom, page] = /^(\d+):(0x[0-9a-f]+|\d+)$/i.exec(text) ?? [];
   if (dom === undefined || page === undefined)
     throw new Failure('not a page', `--memory ${text}`, 'write DOMAIN:GFN, such as 1:0x20');
-  const { host, memory } = cursor.hostAt(seq);
+  const { host, memory } = hostAt(moment, cursor);
   const mfn = host.xen.exists(Number(dom)) ? host.xen.p2m.mfn(Number(dom), Number(page)) : -1;
   if (mfn < 0)
     throw new Failure('no such page at that moment', `--memory ${text}`, 'see --table domain and --domain for those there are');

@@ -157,6 +157,6 @@ function summarise({ steps, virtual_ns, ms, log_bytes, log }: Figures, list: str
   output.line();
   output.line(
     `${steps} steps, ${formatTime(virtual_ns)} of virtual time in ${(ms / 1000).toFixed(1)}s; ` +
-      `a log of ${log_bytes} bytes (${(log_bytes / Math.max(1, steps)).toFixed(1)} a step), ${kept}`,
+      `a log of ${log_bytes} bytes, ${kept}`,
   );
 }

@@ -7,7 +7,7 @@ import { Cursor } from '../../../replay/index.ts';
 import { Failure } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNamed } from '../../play.ts';
-import { momentOf } from '../moment.ts';
+import { hostAt, momentOf } from '../moment.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
@@ -17,7 +17,7 @@ export interface XlOptions {
 }
 
 /** The subcommands of xl that change nothing. */
-const lookingOnly: readonly string[] = ['list', 'domid', 'domname', 'vcpu-list', 'info', 'uptime'];
+const lookingOnly: readonly string[] = ['list', 'domid', 'domname', 'vcpu-list', 'info'];
 
 /** Answers the exit status of xl. */
 export function xl(argv: readonly string[], { run, at }: XlOptions, output: Output): number {
@@ -30,9 +30,9 @@ export function xl(argv: readonly string[], { run, at }: XlOptions, output: Outp
   const log = openRun(path);
   return judgeLog(path, () => {
     const cursor = new Cursor(log);
-    const seq = at === undefined ? log.length : momentOf(at, log, cursor);
-    if (command === 'console') return showConsole(words, log, cursor, seq, output);
-    const { stdout, stderr, rc } = askXl(cursor.hostAt(seq), argv);
+    const moment = momentOf(at, log, cursor);
+    if (command === 'console') return showConsole(words, log, cursor, moment.seq, output);
+    const { stdout, stderr, rc } = askXl(hostAt(moment, cursor), argv);
     output.text(byteStringToText(stdout));
     process.stderr.write(byteStringToText(stderr));
     if (rc === undefined)
