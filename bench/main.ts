@@ -1,5 +1,5 @@
 // npm run bench [-- --only RE] [--json FILE] [--short]: figures as ratios within one run, for machines differ and are noisy.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Log } from '../events/log.ts';
 import { Cursor, fold } from '../replay/index.ts';
@@ -149,7 +149,7 @@ const benches: Readonly<Record<string, () => Row[]>> = {
   },
 
   livecd() {
-    const runs = [1, 2, 3].map(() => runLivecd((path) => new Uint8Array(readFileSync(path))));
+    const runs = [1, 2, 3].map(() => runLivecd());
     const time = median(runs.map((run) => run.seconds));
     const { steps, bytes } = runs[0]!;
     return [

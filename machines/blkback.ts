@@ -41,10 +41,13 @@ export const blkback = setup({
     frontendIs: ({ context }, { states }: { states: readonly XenbusState[] }) =>
       context.asked.length === 0 && states.includes(context.keys['frontend/state'] as XenbusState),
     frontendIsGone: ({ context }) => context.asked.length === 0 && context.keys['frontend/state'] === '',
+    isOffered: ({ context: c }) => c.asked.length === 0 && isNumber(c.keys['ring-ref']) && isNumber(c.keys['event-channel']),
+    isListed: ({ context: c }) => c.asked.length === 0 && c.keys['state'] !== '',
     isPhysicalDevice: ({ event }) => event.type === 'xenstore.watch_fired' && event.path.endsWith('/physical-device'),
     isFrontend: ({ event }) => event.type === 'xenstore.watch_fired' && event.path.includes('/device/'),
   },
   actions: {
+    forgetState: assign(({ context: c }) => ({ keys: { ...c.keys, state: '' } })),
     ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
     readOwn: emit(({ context: c }, { key }: { key: string }) => read(c, `${dir(c)}/${key}`)),
     readFrontend: emit(({ context: c }, { key }: { key: string }) => read(c, `${frontendDir(c)}/${key}`)),
@@ -224,7 +227,10 @@ export const blkback = setup({
               },
             },
           ],
-          always: { guard: 'hasAnswers', target: 'mapping' },
+          always: [
+            { guard: 'isOffered', target: 'mapping' },
+            { guard: 'hasAnswers', target: '#blkback.Closed' }, // the guest wrote nonsense where the ring should be
+          ],
         },
         mapping: {
           entry: ['mapRing', 'bindChannel'],
@@ -274,7 +280,24 @@ export const blkback = setup({
       always: 'Closed',
     },
     Closed: {
-      entry: ['unwatchFrontend', 'unwatchDisk', { type: 'write', params: { key: 'state', value: XenbusState.Closed } }, 'exit'],
+      initial: 'looking',
+      states: {
+        // The toolstack may have removed the directory already: it is not to be made again.
+        looking: {
+          entry: ['forgetState', { type: 'readOwn', params: { key: 'state' } }, { type: 'ask', params: { keys: ['state'] } }],
+          always: [
+            {
+              guard: 'isListed',
+              target: 'leaving',
+              actions: { type: 'write', params: { key: 'state', value: XenbusState.Closed } },
+            },
+            { guard: 'hasAnswers', target: 'leaving' },
+          ],
+        },
+        leaving: { entry: ['unwatchFrontend', 'unwatchDisk', 'exit'] },
+      },
     },
   },
 });
+
+const isNumber = (text: string | undefined): boolean => text !== undefined && /^\d{1,9}$/.test(text);

@@ -169,7 +169,7 @@ export function evolve(host: Host, event: Fact, seq: number): void {
       return;
     case 'vif':
     case 'bridge':
-      net.evolve(host.vifs, event as Parameters<typeof net.evolve>[1]);
+      net.evolve(host.vifs, event as Parameters<typeof net.evolve>[1], seq);
       return;
     case 'host':
     case 'xl':

@@ -35,12 +35,14 @@ export const cpusUp = ({ nr_vcpus, nr_pages }: Machine): string =>
 export const xenbusFound = (devices: readonly string[]): string =>
   stamped(410_000, `xenbus: connected to XenStore; devices: ${devices.length === 0 ? 'none' : devices.join(', ')}`);
 
-export const diskFound = (name: string, sectors: number): string =>
+/** Devices come up one after the other, in any order: `nth` counts them. */
+export const diskFound = (nth: number, name: string, sectors: number): string =>
   stamped(
-    520_000,
+    520_000 + nth * 21_000,
     `blkfront: ${name}: ${sectors} sectors of 512 bytes (${Math.floor(sectors / 2048)} MB), persistent grants; partitions follow`,
   );
-export const vifFound = (devid: number, mac: string): string => stamped(560_000, `netfront: eth${devid}: ${mac}, one queue`);
+export const vifFound = (nth: number, devid: number, mac: string): string =>
+  stamped(520_000 + nth * 21_000, `netfront: eth${devid}: ${mac}, one queue`);
 
 export const rootMounted = (device: string, label: string): string =>
   stamped(690_000, `VFS: mounted root (ext2 filesystem${label === '' ? '' : `, label ${label}`}) read-only on ${device}`);

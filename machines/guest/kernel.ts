@@ -144,7 +144,7 @@ export const guestKernel = setup({
     printDevice: emit(({ context: c, event }) => ({
       type: 'hvc.write',
       domid: c.domid,
-      text: event.type === 'guest.device_changed' ? deviceLine(event) : '',
+      text: event.type === 'guest.device_changed' ? deviceLine(c.connected.length, event) : '',
     })),
     keepAddress: assign(({ event }) => (event.type === 'guest.work_finished' ? { address: event.result } : {})),
     startTty: emit(({ context: c }) => ({
@@ -392,9 +392,9 @@ export const guestKernel = setup({
   },
 });
 
-function deviceLine({ device, dev, state, info }: FactOf<'guest.device_changed'>): string {
+function deviceLine(nth: number, { device, dev, state, info }: FactOf<'guest.device_changed'>): string {
   if (state === 'closed') return '';
-  return device === 'vbd' ? diskFound(vdevName(dev), Number(info)) : vifFound(dev, info);
+  return device === 'vbd' ? diskFound(nth, vdevName(dev), Number(info)) : vifFound(nth, dev, info);
 }
 
 /** `workload=cpu:50,disk` on the command line, as a scenario's `workloads` puts it there. */

@@ -102,6 +102,8 @@ export class Directory {
     }
     this.sends++;
     slot.actor.send(event as never);
+    // A chart that has come to its end has nothing more to say.
+    if (slot.snapshot.status === 'done') this.remove(id);
   }
 
   remove(id: string): void {

@@ -104,6 +104,8 @@ export class Dispatcher implements System {
 
   hypercall(command: Command, origin: string, cause: number): Outcome {
     if (this.stepping) throw new HypervisorBug(`${command.type} from inside a step`);
+    // Whoever calls while the queue is being emptied is a service of dom0; a guest pays with its slice.
+    if (this.draining) this.debt += costOf(command);
     const { outcome } = this.step(command, origin, cause);
     this.settle();
     return outcome;

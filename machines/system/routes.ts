@@ -106,14 +106,19 @@ export function route(directory: Directory, fact: Fact, seq: number): void {
     case 'xl.exited':
       directory.remove(`xl.${fact.job}`);
       return;
+    case 'xl.config_stored':
+      // What `xl create` leaves behind: whoever acts when the domain has shut down.
+      directory.spawn(`xl.daemon.${fact.domid}`, 'xlDaemon', { domid: fact.domid, config: fact.config });
+      return;
     case 'bootloader.finished':
-      directory.send(`xl.${fact.job}`, fact);
+      directory.send(fact.job < 0 ? `xl.daemon.${-fact.job}` : `xl.${fact.job}`, fact);
       return;
     case 'hotplug.started':
       directory.spawn(`hotplug.${seq}`, 'hotplug', { ...fact, id: `hotplug.${seq}` });
       return;
     case 'hotplug.finished':
-      directory.send(`xl.${fact.job}`, fact);
+      // A daemon's scripts answer to its domain's number below zero.
+      directory.send(fact.job < 0 ? `xl.daemon.${-fact.job}` : `xl.${fact.job}`, fact);
       return;
   }
 }

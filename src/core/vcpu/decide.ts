@@ -63,9 +63,15 @@ export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
   }
 }
 
-/** How long a vCPU has been in a runstate until now, all spells together (vcpu_runstate_get() in xen/common/sched/core.c). */
-export const timeIn = (name: 'running' | 'runnable' | 'blocked' | 'offline', rows: Vcpus, vcpu: number, now: Ns): Ns =>
-  rows[`time_${name}`].at(vcpu) + (rows.runstate.is(vcpu) === name ? Math.max(0, now - rows.entry_ns.at(vcpu)) : 0);
+/**
+ * How long a vCPU has been in a runstate until now, all spells together (vcpu_runstate_get() in xen/common/sched/core.c). One that runs
+ * without a pCPU has run for what it was charged.
+ */
+export function timeIn(name: 'running' | 'runnable' | 'blocked' | 'offline', rows: Vcpus, vcpu: number, now: Ns): Ns {
+  const past = rows[`time_${name}`].at(vcpu);
+  if (rows.runstate.is(vcpu) !== name || rows.detached.at(vcpu) === 1) return past;
+  return past + Math.max(0, now - rows.entry_ns.at(vcpu));
+}
 
 /** Whether all other vCPUs have gone down. The last does not: it ends its domain (common_vcpu_op(), VCPUOP_down). */
 export function isLastUp(xen: Xen, domid: DomId, vcpu: number): boolean {

@@ -6,7 +6,7 @@ import { freeRow } from '../block/state.ts';
 import { DOM0_PORT, MAX_IDS, type Vifs } from './state.ts';
 
 /** Applies a fact to the rings' ends and the bridges. Total; the only writer of this slice. */
-export function evolve(vifs: Vifs, event: VifFact, seq = 0): void {
+export function evolve(vifs: Vifs, event: VifFact, seq: number): void {
   switch (event.type) {
     case 'vif.frontend_connected': {
       const rows = vifs.front.of(event.domid)!;
