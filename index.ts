@@ -105,6 +105,7 @@ export class XenHost {
     const { seq, now } = this.dispatcher;
     const outcome = this.dispatcher.input(command, origin);
     this.inputs.push({ seq, time: now, command, origin });
+    this.takePosted();
     return outcome;
   }
   /** An input for later: as soon as the host is quiet, in the order of posting. */
