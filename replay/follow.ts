@@ -22,27 +22,13 @@ export interface Followed {
  * machine by machine, in order.
  */
 export function follow(log: Log, { until = log.length, onStep, ...options }: FollowOptions = {}): Followed {
-  const asked = new Map<string, Command[]>();
-  const directory = new Directory(
-    new Journal(),
-    (command, id) => {
-      const stream = streamOf({ command, origin: id });
-      const list = asked.get(stream);
-      if (list) list.push(command);
-      else asked.set(stream, [command]);
-    },
-    options,
-  );
+  const asked = new Asked();
+  const directory = new Directory(new Journal(), (command, id) => asked.add(id, command), options);
   for (const step of log.steps()) {
     if (step.seq >= until) break;
     onStep?.(step);
-    // An actor that has ended may still have had something to ask; whoever never was one is an executor or an input.
-    const stream = streamOf(step);
-    if (directory.hasParty(step.origin) || asked.has(stream)) {
-      const command = asked.get(stream)?.shift();
-      if (!command || !same(command, step.command))
-        return { directory, divergence: differs(log, step, `the actor ${step.origin} asks otherwise`, step.command, command) };
-    }
+    const wrong = asked.compare(step, directory);
+    if (wrong) return { directory, divergence: differs(log, step, wrong.what, wrong.expected, wrong.got) };
     for (const event of step.outcome.events ?? []) directory.deliver(event, step.seq);
     if (!isBehindRing(step)) directory.send(step.origin, returnOf(step));
     if (directory.failed) {
@@ -56,6 +42,41 @@ export function follow(log: Log, { until = log.length, onStep, ...options }: Fol
   return { directory, divergence: null };
 }
 
-/** A guest's XenStore requests go through its ring and overtake nothing there; what else it does, it does at once. */
-const streamOf = (asked: Pick<Step, 'command' | 'origin'>): string =>
-  isBehindRing(asked) ? `${asked.origin} by ring` : asked.origin;
+interface Wrong {
+  readonly what: string;
+  readonly expected: unknown;
+  readonly got: unknown;
+}
+
+/** What the machines have asked for and the log has not shown yet, each machine's in its order. */
+class Asked {
+  private readonly waiting = new Map<string, Command[]>();
+  /** Requests to XenStore that are on a guest's ring: the log shows them again when xenstored takes them. */
+  private readonly onRing = new Map<string, Command[]>();
+
+  add(id: string, command: Command): void {
+    const list = this.waiting.get(id);
+    if (list) list.push(command);
+    else this.waiting.set(id, [command]);
+  }
+
+  compare(step: Step, directory: Directory): Wrong | undefined {
+    const { command, origin } = step;
+    if (command.type === 'xenbus.note_sent') return this.sent(command.issuer, command.request);
+    const list = isBehindRing(step) ? this.onRing : this.waiting;
+    // An actor that has ended may still have had something to ask; whoever never was one is an executor or an input.
+    if (!directory.hasParty(origin) && !list.has(origin)) return undefined;
+    const got = list.get(origin)?.shift();
+    if (got && same(got, command)) return undefined;
+    return { what: `the actor ${origin} asks otherwise`, expected: command, got };
+  }
+
+  private sent(issuer: string, request: string): Wrong | undefined {
+    const got = this.waiting.get(issuer)?.shift();
+    if (got?.type !== request) return { what: `the actor ${issuer} asks otherwise`, expected: request, got };
+    const list = this.onRing.get(issuer);
+    if (list) list.push(got);
+    else this.onRing.set(issuer, [got]);
+    return undefined;
+  }
+}
