@@ -29,6 +29,8 @@ class Frame {
   }
 }
 const zero = new Frame(-1, new Uint8Array(PAGE_SIZE));
+/** No number that anybody asks for: -1 is what a lookup answers that found nothing. */
+const NO_MFN = Number.NaN;
 
 export type MemorySnapshot = ReadonlyMap<Mfn, Uint8Array>;
 
@@ -38,7 +40,7 @@ export class Memory implements Frames {
   private readonly journal: Journal;
   private version = 0;
   /** The frame that was looked up last: one operation reads and writes the same few words of one page. */
-  private latestMfn: Mfn = -1;
+  private latestMfn: Mfn = NO_MFN;
   private latest: Frame = zero;
   constructor(journal: Journal) {
     this.journal = journal;
@@ -109,7 +111,7 @@ export class Memory implements Frames {
 
   restore(snapshot: MemorySnapshot): void {
     this.version++;
-    this.latestMfn = -1;
+    this.latestMfn = NO_MFN;
     this.frames = new Map([...snapshot].map(([mfn, bytes]) => [mfn, new Frame(-1, bytes)]));
   }
 
@@ -140,7 +142,7 @@ export class Memory implements Frames {
     this.put(mfn, frame);
   }
   private put(mfn: Mfn, frame: Frame | undefined): void {
-    this.latestMfn = -1;
+    this.latestMfn = NO_MFN;
     if (frame === undefined) this.frames.delete(mfn);
     else this.frames.set(mfn, frame);
   }

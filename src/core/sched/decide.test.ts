@@ -217,6 +217,14 @@ describe('without a pCPU', () => {
     const host = bootedHost().prepare(on('sched.detach', 0), schedule(0), on('sched.preempt', 0), on('sched.block', 0));
     expect(host.xen.sched.pcpu.row(0, 0)).toMatchObject({ state: 'running', domid: 1 });
   });
+  test('it has run for what it was charged, and slept for what it slept', () => {
+    const host = bootedHost().prepare(on('sched.detach', 0));
+    host.now = 5 * MS;
+    host.prepare(charge(0, 2 * MS), on('sched.block', 0));
+    host.now = 9 * MS;
+    const time = [2 * MS, 0, 4 * MS, 0];
+    expect(host.answer({ type: 'vcpu.get_runstate_info', domid: 0, vcpu: 0 })).toMatchObject({ state: 'blocked', time });
+  });
   test('it wakes to running', () => {
     const host = bootedHost().prepare(
       on('sched.detach', 0),

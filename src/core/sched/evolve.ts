@@ -116,7 +116,7 @@ function enter(rows: Vcpus, vcpu: number, runstate: 'running' | 'runnable' | 'bl
   const spent = Math.max(0, at - rows.entry_ns.at(vcpu));
   switch (rows.runstate.is(vcpu)) {
     case 'running':
-      rows.time_running.add(vcpu, spent);
+      if (rows.detached.at(vcpu) === 0) rows.time_running.add(vcpu, spent); // or `vcpu.charged` has
       break;
     case 'runnable':
       rows.time_runnable.add(vcpu, spent);

@@ -69,7 +69,7 @@ export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
  */
 export function timeIn(name: 'running' | 'runnable' | 'blocked' | 'offline', rows: Vcpus, vcpu: number, now: Ns): Ns {
   const past = rows[`time_${name}`].at(vcpu);
-  if (rows.runstate.is(vcpu) !== name || rows.detached.at(vcpu) === 1) return past;
+  if (rows.runstate.is(vcpu) !== name || (name === 'running' && rows.detached.at(vcpu) === 1)) return past;
   return past + Math.max(0, now - rows.entry_ns.at(vcpu));
 }
 
