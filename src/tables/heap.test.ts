@@ -65,7 +65,7 @@ const before = (a: number, b: number): boolean => (keyOf(a) !== keyOf(b) ? keyOf
 test('a heap does what a sorted array does', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.boolean(), fc.nat(200)), { maxLength: 100 }),
+      fc.array(fc.tuple(fc.boolean(), fc.nat(200)), { maxLength: 100, size: 'max' }),
       fc.func(fc.boolean()),
       (operations, allowed) => {
         const heap = new Heap('h', new Journal(), before);
