@@ -1,6 +1,7 @@
 import { type AnyStateMachine, assign, enqueueActions, setup } from 'xstate';
+import { HypervisorBug } from '../../events/step.ts';
 import type { Command } from '../../events/vocabulary.ts';
-import { END, type Heard, type Phase, type Plan, type Return } from '../../src/toolstack/libxl/plan.ts';
+import { END, type Heard, type Next, type Phase, type Plan, type Return } from '../../src/toolstack/libxl/plan.ts';
 
 /** Plans by name, whatever they know. */
 type Plans = Readonly<Record<string, Plan<object>>>;
@@ -108,14 +109,20 @@ export function planMachine<I>(id: string, plans: Plans, begin: (input: I) => Be
 
 /** What follows, if all returns have come (none, for a phase that asks for nothing), and what it waits for has been heard. */
 function settled(context: Context, phase: Phase<object> | undefined): Partial<Context> {
-  const { p, asked, returns, heard } = context;
+  const { at, p, asked, returns, heard } = context;
   if (!phase || context.to !== '' || returns.length < asked) return {};
-  if ('learn' in phase) return phase.learn(p, returns);
+  if ('learn' in phase) return declared(at, phase, phase.learn(p, returns));
   for (const [i, fact] of heard.entries()) {
     const next = phase.hear(p, fact);
-    if (next) return { ...next, heard: heard.toSpliced(i, 1) };
+    if (next) return { ...declared(at, phase, next), heard: heard.toSpliced(i, 1) };
   }
   return {};
+}
+
+/** A phase that is left for one that it has not declared would be left for nowhere. */
+function declared(at: string, { to }: Phase<object>, next: Next<object>): Next<object> {
+  if (!to.includes(next.to)) throw new HypervisorBug(`${at} is followed by ${next.to}, which it does not declare`);
+  return next;
 }
 
 const withFact = (heard: readonly Heard[], fact: Heard): readonly Heard[] => {

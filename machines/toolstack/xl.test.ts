@@ -53,7 +53,9 @@ class Lab {
     this.dispatcher.run(this.dispatcher.now + seconds * SECOND);
   }
   facts<K extends FactType>(type: K, from = 0): FactOf<K>[] {
-    return this.steps.slice(from).flatMap(({ outcome }) => (outcome.events ?? []).filter((event) => event.type === type) as FactOf<K>[]);
+    return this.steps
+      .slice(from)
+      .flatMap(({ outcome }) => (outcome.events ?? []).filter((event) => event.type === type) as FactOf<K>[]);
   }
   /** What an actor asked of XenStore, as the recordings write it. */
   requests(origin: RegExp, from = 0): string[] {
@@ -135,6 +137,208 @@ describe('requests, in the recorded order', () => {
     expect(lab.domids).toEqual([0]);
   });
 });
+
+describe('a domain that was created', () => {
+  test('has the recorded tree before it first runs, but for frames, the terminal, and the time', () => {
+    const lab = booted();
+    for (const name of ['a', 'b', 'c'])
+      lab.xl(`create -p bare.cfg name="${name}" uuid="${name.repeat(8)}-0000-4000-8000-000000000000"`);
+    expect(lab.xl('create -p pv2.cfg').rc).toBe(0);
+    const ours = lab.tree(/^\/local\/domain\/4($|\/)|^\/vm\/4444|^\/libxl\/4($|\/)|backend\/[a-z]+\/4($|\/)/);
+    expect(ours.map(unlikely)).toEqual(golden('pv2-paused.txt').trimEnd().split('\n').map(unlikely));
+  });
+  test('is kept with its configuration, UUID and MAC address drawn where the file has none', () => {
+    const lab = booted();
+    lab.xl('create -p x.cfg', { 'x.cfg': 'name="x"\nkernel="/lab/guest/vmlinux"\nmemory=64\nvif=["",""]\n' });
+    const { c_info, nics } = JSON.parse(lab.facts('xl.config_stored')[0]!.config);
+    expect(c_info.uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    const macs = (nics as { mac: string }[]).map(({ mac }) => mac);
+    expect(new Set(macs).size).toBe(2);
+    for (const mac of macs) expect(mac).toMatch(/^00:16:3e(:[0-9a-f]{2}){3}$/);
+    expect(lab.tree(/^\/local\/domain\/1\/device\/vif\/1\/mac/)[0]).toContain(macs[1]);
+    // Another one gets others.
+    lab.xl('create -p y.cfg', { 'y.cfg': 'name="y"\nkernel="/lab/guest/vmlinux"\nmemory=64\n' });
+    expect(JSON.parse(lab.facts('xl.config_stored')[1]!.config).c_info.uuid).not.toBe(c_info.uuid);
+  });
+  test.each([
+    ['-p', '--p---'],
+    ['', '-b----'],
+  ])('create %s leaves it %s', (option, state) => {
+    const lab = booted();
+    lab.xl(`create ${option} bare.cfg`.replace('  ', ' '));
+    lab.run(5);
+    expect(lab.xl('list bare').stdout).toMatch(new RegExp(`^bare +1 +128 +1 +${state} `, 'm'));
+  });
+  test('create -n prints the configuration and makes nothing', () => {
+    const lab = booted();
+    const { rc, stdout } = lab.xl('create -n bare.cfg memory=77');
+    expect(rc).toBe(0);
+    expect(JSON.parse(stdout).b_info.max_memkb).toBe(77 * 1024);
+    expect(lab.domids).toEqual([0]);
+  });
+  test('weight and affinity', () => {
+    const lab = booted();
+    expect(lab.xl('create -p bare.cfg cpu_weight=512 cpus="1" vcpus=2').rc).toBe(0);
+    expect(lab.facts('domain.weight_set')).toMatchObject([{ domid: 1, weight: 512 }]);
+    expect(lab.facts('vcpu.affinity_set')).toMatchObject([
+      { vcpu: 0, cpus: [1] },
+      { vcpu: 1, cpus: [1] },
+    ]);
+  });
+});
+
+describe('exit codes as recorded, with the domain bare there', () => {
+  test.each([
+    ['nosuchcmd', 1],
+    ['lis', 0],
+    ['l', 1],
+    ['cre', 6],
+    ['pause', 2],
+    ['pause nosuch', 1],
+    ['pause 999', 0],
+    ['pause 99999', 0],
+    ['pause bare extra', 0],
+    ['unpause', 2],
+    ['unpause nosuch', 1],
+    ['unpause bare', 0],
+    ['destroy', 2],
+    ['destroy nosuch', 1],
+    ['destroy 999', 1],
+    ['destroy 0', 1],
+    ['destroy Domain-0', 1],
+    ['destroy -f Domain-0x', 1],
+    ['destroy bare extra2', 0],
+    ['list nosuch', 1],
+    ['list 999', 1],
+    ['list bare extra', 1],
+    ['list -x', 2],
+    ['shutdown', 1],
+    ['shutdown nosuch', 1],
+    ['shutdown 0 0', 0],
+    ['reboot nosuch', 1],
+    ['reboot', 1],
+    ['console nosuch', 1],
+    ['console', 2],
+    ['console -t foo bare', 1],
+    ['create', 6],
+    ['create /nonexistent.cfg', 3],
+    ['info -x', 2],
+    ['-v list', 0],
+    ['-N list', 1],
+    ['-f list', 0],
+    ['-x list', 1],
+    ['-N create pv1.cfg', 0],
+    ['create -q -n pv1.cfg', 0],
+    ['create bare.cfg', 3],
+    ['rename bare', 2],
+    ['rename nosuch x', 1],
+    ['rename bare Domain-0', 1],
+    ['rename bare bare', 0],
+    ['domid bare', 0],
+    ['domid nosuch', 1],
+    ['domid 1', 1],
+    ['domid', 2],
+    ['domname 1', 0],
+    ['domname 99', 1],
+    ['domname abc', 1],
+    ['domname', 2],
+    ['help', 0],
+    ['--help', 1],
+    ['list -h', 0],
+    ['list --bogus', 2],
+  ])('xl %s: %i', (argv, rc) => {
+    const lab = booted();
+    lab.xl('create bare.cfg');
+    lab.run(5);
+    const said = lab.xl(argv);
+    expect(said.rc).toBe(rc);
+    // What went wrong is said in one line on stderr; what ends well complains only where Xen refused something.
+    expect(said.stderr.split('\n').filter((line) => line.startsWith('xl: ')).length).toBe(
+      rc > 0 && said.stderr !== '' ? 1 : /pause 9/.test(argv) || argv === 'unpause bare' ? 1 : 0,
+    );
+  });
+
+  test('shutdown of a paused domain does not wait for it, but it is obeyed later', () => {
+    const lab = booted();
+    lab.xl('create -p bare.cfg');
+    expect(lab.xl('shutdown bare').rc).toBe(1);
+    expect(lab.xl('unpause bare').rc).toBe(0);
+    lab.run(10);
+    expect(lab.domids).toEqual([0]);
+  });
+});
+
+describe('a domain that cannot be made leaves nothing but a domid used up', () => {
+  const small = 'name="x"\nmemory=64\nkernel="/lab/guest/vmlinux"\n';
+  test.each([
+    ['no such disk', `${small}disk=["/nonexistent.img,raw,xvda,w"]`, 3, '/nonexistent.img'],
+    ['no such vdev', `${small}disk=["/lab/disk1.img,raw,zzz,w"]`, 3, 'zzz'],
+    ['needs QEMU', `${small}disk=["/lab/disk1.img,qcow2,xvda,w"]`, 3, 'QEMU'],
+    ['no such bridge', `${small}disk=["/lab/disk1.img,raw,xvda,w"]\nvif=["bridge=nonexist"]`, 3, 'nonexist'],
+    ['no such kernel', `${small}kernel="/nonexistent"`, 3, '/nonexistent'],
+    ['no memory', `${small}memory=100000`, 3, '100000 MiB'],
+    ['no such pool', `${small}pool="nopool"`, 6, 'nopool'],
+    ['name taken', `${small}name="Domain-0"`, 3, 'Domain-0'],
+    ['no boot menu', `name="x"\nmemory=64\nbootloader="pygrub"\ndisk=["/lab/disk1.img,raw,xvda,w"]`, 3, 'menu'],
+  ])('%s', (_, text, rc, says) => {
+    const lab = booted();
+    const before = { tree: lab.tree(/./), actors: actors(lab) };
+    const said = lab.xl('create x.cfg', { 'x.cfg': text });
+    expect(said.rc).toBe(rc);
+    expect(said.stderr).toContain(says);
+    expect(lab.domids).toEqual([0]);
+    expect(lab.tree(/./).filter((line) => !/^\/(vm|libxl) = /.test(line))).toEqual(before.tree);
+    expect(actors(lab)).toEqual(before.actors);
+    expect(lab.dispatcher.host.xen.p2m.freePages).toBe(booted().dispatcher.host.xen.p2m.freePages);
+    lab.xl('create -p bare.cfg');
+    expect(lab.domids).toEqual([0, rc === 6 ? 1 : 2]);
+  });
+  test('no domain of a type that is not PV', () => {
+    const lab = booted();
+    expect(lab.xl('create x.cfg', { 'x.cfg': `${small}type="pvh"` }).rc).toBe(3);
+    expect(lab.domids).toEqual([0]);
+  });
+});
+
+describe('what the daemon does when a domain has shut down', () => {
+  test.each([
+    ['shutdown', 'on_poweroff="destroy"', [0]],
+    ['shutdown', 'on_poweroff="preserve"', [0, 1]],
+    ['shutdown', 'on_poweroff="restart"', [0, 2]],
+    ['shutdown', 'on_poweroff="rename-restart"', [0, 1, 2]],
+    ['reboot', '', [0, 2]],
+    ['reboot', 'on_reboot="destroy"', [0]],
+  ])('%s, %s', (command, setting, domids) => {
+    const lab = booted();
+    lab.xl('create x.cfg', { 'x.cfg': `${PV1}\n${setting}\n` });
+    lab.run(5);
+    lab.xl(`${command} pv1`);
+    lab.run(5);
+    expect(lab.domids).toEqual(domids);
+    expect(daemons(lab)).toEqual(domids.includes(2) ? ['xl.daemon.2'] : []);
+    if (domids.includes(2)) expect(lab.xl('domid pv1').stdout).toBe('2\n');
+    if (domids.length === 3) expect(lab.xl('domname 1').stdout).toBe('pv1-1\n');
+  });
+  test('a crash', () => {
+    const lab = booted();
+    lab.xl('create x.cfg', { 'x.cfg': `${PV1}\non_crash="restart"\n` });
+    lab.run(5);
+    lab.dispatcher.input({ type: 'sched.shutdown', domid: 1, reason: 'crash' }, 'test');
+    lab.run(5);
+    expect(lab.domids).toEqual([0, 2]);
+    expect(lab.xl('destroy pv1').rc).toBe(0);
+    expect(lab.domids).toEqual([0]);
+    expect(daemons(lab)).toEqual([]);
+  });
+});
+
+/** Those that are not over. */
+const actors = ({ dispatcher: { directory } }: Lab): string[] =>
+  directory.ids().filter((id) => directory.state(id)?.value !== 'end' && !/^p\d+$/.test(id));
+const daemons = (lab: Lab): string[] => actors(lab).filter((id) => id.startsWith('xl.'));
+
+/** A line of a tree without what is not the same in any two runs. */
+const unlikely = (line: string): string => line.replace(/((?:ring-ref|tty|start_time) = )"[^"]*"/, '$1""');
 
 /**
  * Requests that libxl makes and we do not, or not each time: they ask for what the asker knows or has just written itself, and for

@@ -53,17 +53,17 @@ export const daemonPlan: Plan<Watching> = {
     hear: (p, fact) => (fact.type === 'xenstore.watch_fired' && fact.path === RELEASE ? { to: 'looking', p } : undefined),
   },
   looking: {
-    to: ['sleeping', 'pausingDomain', 'renaming', 'leaving'],
+    to: ['sleeping', 'pausingDomain', 'renaming', 'resigning'],
     ask: (p) => [{ type: 'domctl.getdomaininfo', domid: 0, domain: p.domid }],
     learn: (p, [given]) => {
       const info = answer(given, 'domctl.getdomaininfo');
       // Gone, or somebody else is destroying it.
-      if (info?.domain !== p.domid || (info.flags & XEN_DOMINF.dying) !== 0) return { to: 'leaving', p };
+      if (info?.domain !== p.domid || (info.flags & XEN_DOMINF.dying) !== 0) return { to: 'resigning', p };
       if ((info.flags & XEN_DOMINF.shutdown) === 0) return { to: 'sleeping', p };
       const reason = reasons[(info.flags >>> XEN_DOMINF.shutdownshift) & XEN_DOMINF.shutdownmask] ?? 'poweroff';
       switch (reason === 'suspend' ? 'preserve' : p.domain.actions[reason]) {
         case 'preserve':
-          return { to: 'leaving', p };
+          return { to: 'resigning', p };
         // A soft reset makes the domain again in our model; there is no place for core dumps, as on the recorded host.
         case 'restart':
         case 'coredump_restart':
@@ -84,8 +84,8 @@ export const daemonPlan: Plan<Watching> = {
   },
   ...destroyPhases<Watching>('destroyed'),
   destroyed: {
-    to: ['recreating', 'leaving'],
-    learn: (p) => ({ to: p.restarts ? 'recreating' : 'leaving', p }),
+    to: ['recreating', 'resigning'],
+    learn: (p) => ({ to: p.restarts ? 'recreating' : 'resigning', p }),
   },
   recreating: {
     to: ['checkingPool'],
@@ -94,6 +94,11 @@ export const daemonPlan: Plan<Watching> = {
   },
   // The new domain gets a daemon of its own when its configuration is stored.
   ...createPhases<Watching>({ done: 'leaving', undo: 'pausingDomain', refused: 'leaving' }),
+  resigning: {
+    to: ['leaving'],
+    ask: (p) => [unwatch(p, RELEASE)],
+    learn: (p) => ({ to: 'leaving', p }),
+  },
   leaving: {
     to: [END],
     ask: (p) => [disconnect(p)],

@@ -9,11 +9,11 @@ export const consolePlan = domainPlan<DomainJob>({
     to: ['leaving'],
     ask: (p) => [read(p, `${domainPath(p.domid)}/console/tty`)],
     learn: (p, [tty]) => {
-      const { t: type = 'pv', n: number = '0' } = p.values;
+      const { t: type = 'pv' } = p.values;
       if (!CONSOLE_TYPES.includes(type)) return failed(p, `a console is ${CONSOLE_TYPES.join(', ')}, not ${type}: correct -t`);
       if (!isThere(p)) return unknown(p);
-      return textOf(tty) === '' || type !== 'pv' || number !== '0'
-        ? failed(p, `domain ${p.domid} has no ${type} console ${number}: try xl console ${p.target}`)
+      return textOf(tty) === '' || type !== 'pv'
+        ? failed(p, `domain ${p.domid} has no ${type} console: try xl console ${p.target}`)
         : { to: 'leaving', p };
     },
   },

@@ -105,7 +105,9 @@ export const shutdownPlan: Plan<ShutdownJob> = {
         const info = answer(returns[i], 'domctl.getdomaininfo');
         return info?.domain === domid && (info.flags & (XEN_DOMINF.shutdown | XEN_DOMINF.dying)) === 0;
       });
-      return { to: waitingFor.length > 0 ? 'waitingForRelease' : 'released', p: { ...p, waitingFor } };
+      const over = p.waitingFor.filter((domid) => !waitingFor.includes(domid));
+      const prints = [...p.prints, ...over.map((domid) => ({ stream: 'stderr', text: `Domain ${domid} is down\n` }) as const)];
+      return { to: waitingFor.length > 0 ? 'waitingForRelease' : 'released', p: { ...p, waitingFor, prints } };
     },
   },
   released: {
