@@ -131,7 +131,7 @@ export function decide(host: Host, command: Command, now: Ns, reader: GuestReade
     case 'xenbus':
     case 'hvc':
     case 'xc':
-      return guest.decide(xen, host.guests, command as Parameters<typeof guest.decide>[2], reader);
+      return guest.decide(xen, host.guests, command as Parameters<typeof guest.decide>[2], now, reader);
     case 'console':
       return consoles.decide(xen, host.consoles, command as Parameters<typeof consoles.decide>[2]);
     case 'vbd':

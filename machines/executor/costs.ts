@@ -27,3 +27,6 @@ export const PRINT_NS: Ns = 20 * US;
 
 /** Moving a sector between a granted page and where it belongs, for a guest's block driver. */
 export const SECTOR_NS: Ns = 1 * US;
+
+/** A frame on its way through a guest's network stack, in either direction. */
+export const FRAME_NS: Ns = 25 * US;

@@ -23,6 +23,7 @@ import {
   pushRequests,
   putRequest,
 } from '../../src/xenbus/ring/ring.ts';
+import { FRAME_NS } from './costs.ts';
 import type { GuestInterface, Privates } from './private.ts';
 import type { System } from './system.ts';
 
@@ -228,6 +229,7 @@ export class GuestNetwork {
     if (!front) return false;
     const notify = pushRequests(system.memory, ring, front);
     const port = vifs.front.of(domid)!.tx_port.at(row);
+    system.spend(FRAME_NS);
     system.hypercall({ type: 'vif.note_sent', domid, devid, id, size: frame.length }, origin, cause);
     if (notify) system.hypercall({ type: 'evtchn.send', domid, port }, origin, system.lastSeq);
     return true;
@@ -287,6 +289,7 @@ export class GuestNetwork {
     const { system } = this;
     const { vifs } = system.host;
     const by = vifs.rx.of(domid)!.filled_by.at(vifs.packetRow(domid, devid, id));
+    system.spend(FRAME_NS);
     system.hypercall(
       { type: 'vif.note_received', domid, devid, id, slots, size: frame?.length ?? 0 },
       origin,

@@ -109,8 +109,8 @@ export class GuestWork {
       case 'write_disk':
         return this.transfer(domid, work, origin);
       case 'clock':
-        // What the guest reads in its time area: nanoseconds since the host booted.
-        this.finish(domid, work.work, origin, work.started_by, '', String(this.system.now));
+        // What the guest's clock says: nanoseconds since its kernel started.
+        this.finish(domid, work.work, origin, work.started_by, '', String(this.clock(domid)));
         return true;
       default:
         return false;
@@ -212,6 +212,10 @@ export class GuestWork {
     const backend = vbds.front.of(domid)!.backend.at(vbds.frontRow(domid, vdev));
     const row = vbds.backRow(backend, domid, vdev);
     return row < 0 ? 0 : vbds.back.of(backend)!.sectors.at(row);
+  }
+
+  private clock(domid: DomId): Ns {
+    return this.system.now - this.system.host.guests.records.get(domid)!.started_ns;
   }
 
   private forgetTransfer(domid: DomId, work: number): void {

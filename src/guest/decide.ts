@@ -1,12 +1,13 @@
 // An actor guest's kernel at work in its own domain. These are no hypercalls: a refusal here is the kernel's own.
 import { accept, type GuestReader, refuse } from '../../events/step.ts';
+import type { Ns } from '../../events/units.ts';
 import type { Fact, GuestCommand, Outcome, XenbusCommand } from '../../events/vocabulary.ts';
 import { entryFrame, entryOffset } from '../core/gnttab/decide.ts';
 import { ENTRIES_PER_FRAME, GTF_reading, GTF_writing } from '../core/gnttab/state.ts';
 import type { Xen } from '../core/xen.ts';
 import { CONSOLE_GFN, FIRST_GREF, type Guests, pageOf, START_INFO_GFN, STORE_GFN } from './state.ts';
 
-export function decide(xen: Xen, guests: Guests, command: GuestCommand | XenbusCommand, guest: GuestReader): Outcome {
+export function decide(xen: Xen, guests: Guests, command: GuestCommand | XenbusCommand, now: Ns, guest: GuestReader): Outcome {
   const { domid } = command;
   if (!xen.exists(domid)) return refuse('ESRCH');
 
@@ -60,7 +61,9 @@ export function decide(xen: Xen, guests: Guests, command: GuestCommand | XenbusC
       const row = xen.domain.of(0)!;
       const nr_vcpus = row.nr_vcpus.at(domid);
       const nr_pages = row.tot_pages.at(domid);
-      const facts: Fact[] = [{ type: 'guest.started', domid, kernel, cmdline, nr_vcpus, nr_pages, store_port, console_port }];
+      const facts: Fact[] = [
+        { type: 'guest.started', domid, kernel, cmdline, nr_vcpus, nr_pages, store_port, console_port, at_ns: now },
+      ];
       // dom0 has neither: its xenstored and its console are not behind a ring.
       if (store_port > 0) facts.push({ type: 'guest.irq_bound', domid, port: store_port, handler: 'store', dev: 0, peer: 0 });
       if (console_port > 0)

@@ -7,13 +7,14 @@ export function evolve(guests: Guests, event: GuestFact | XenbusFact, seq: numbe
   switch (event.type) {
     case 'guest.image_built': {
       const { kernel, cmdline, store_port, console_port } = event;
-      const nothing = { started: false, next_work: 1, works: [], next_req_id: 1, requests: [], processes: [] };
+      const nothing = { started: false, started_ns: 0, next_work: 1, works: [], next_req_id: 1, requests: [], processes: [] };
       guests.records.set(domid, { kernel, cmdline, store_port, console_port, ...nothing });
       return;
     }
     case 'guest.started':
       guests.records.update(domid, (record) => {
         record.started = true;
+        record.started_ns = event.at_ns;
       });
       return;
     case 'guest.irq_bound': {

@@ -1,5 +1,5 @@
 // What an actor guest's kernel keeps about itself: handlers of its event channels, pages it granted, work and requests under way.
-import type { DomId, Gfn, Gref } from '../../events/units.ts';
+import type { DomId, Gfn, Gref, Ns } from '../../events/units.ts';
 import type { FactOf } from '../../events/vocabulary.ts';
 import type { Journal } from '../tables/journal.ts';
 import { Records } from '../tables/records.ts';
@@ -48,6 +48,8 @@ export interface GuestRecord {
   readonly store_port: number;
   readonly console_port: number;
   readonly started: boolean;
+  /** When its kernel started: the beginning of its own time. */
+  readonly started_ns: Ns;
   readonly next_work: number;
   readonly works: readonly Work[];
   readonly next_req_id: number;
