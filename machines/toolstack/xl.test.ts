@@ -319,6 +319,15 @@ describe('what the daemon does when a domain has shut down', () => {
     if (domids.includes(2)) expect(lab.xl('domid pv1').stdout).toBe('2\n');
     if (domids.length === 3) expect(lab.xl('domname 1').stdout).toBe('pv1-1\n');
   });
+  test('create -e leaves none', () => {
+    const lab = booted();
+    lab.xl('create -e pv1.cfg');
+    lab.run(5);
+    expect(daemons(lab)).toEqual([]);
+    lab.xl('reboot pv1');
+    lab.run(5);
+    expect(lab.xl('list pv1').stdout).toMatch(/ ---sr- /);
+  });
   test('a crash', () => {
     const lab = booted();
     lab.xl('create x.cfg', { 'x.cfg': `${PV1}\non_crash="restart"\n` });
@@ -330,6 +339,20 @@ describe('what the daemon does when a domain has shut down', () => {
     expect(lab.domids).toEqual([0]);
     expect(daemons(lab)).toEqual([]);
   });
+});
+
+test('what a job knows is plain JSON, all the time', () => {
+  const lab = booted();
+  const known: unknown[] = [];
+  lab.dispatcher.steps$.subscribe(({ origin }) => {
+    if (/^(xl|hotplug)\./.test(origin)) known.push(lab.dispatcher.directory.context(origin));
+  });
+  for (const argv of ['create pv1.cfg', 'list', 'vcpu-list', 'rename pv1 x', 'shutdown x', 'destroy x']) {
+    lab.xl(argv);
+    lab.run(1);
+  }
+  expect(known.length).toBeGreaterThan(400);
+  for (const context of known) if (context) expect(JSON.parse(JSON.stringify(context))).toStrictEqual(context);
 });
 
 /** Those that are not over. */

@@ -28,6 +28,10 @@ export interface Creating extends Destroying {
   readonly config: string;
   /** It is not to run yet. */
   readonly paused: boolean;
+  /** A daemon is to wait for its end: who stores a configuration gets one. */
+  readonly watched: boolean;
+  /** Somebody looks at its console from the start, and so at its boot loader. */
+  readonly console: boolean;
   /** Kernels that dom0 has. */
   readonly kernels: readonly string[];
   /** Domains that there are; the last is where the next look begins. */
@@ -197,7 +201,7 @@ export const createPhases = <P extends Creating>({
       // pygrub puts the configuration's arguments behind those of the menu.
       const cmdline = [args, p.domain.cmdline].filter((word) => word !== '').join(' ');
       const loaded = { ...p, kernel, ramdisk, cmdline, kernels: [...p.kernels, kernel], noted: fact.menu };
-      return { to: fact.menu === '' || p.job <= 0 ? 'preparing' : 'showingMenu', p: loaded };
+      return { to: p.console && fact.menu !== '' ? 'showingMenu' : 'preparing', p: loaded };
     },
   },
   showingMenu: {
@@ -423,8 +427,8 @@ export const createPhases = <P extends Creating>({
   },
 });
 
-const lastRequests = ({ domid, config, paused }: Creating): Command[] => [
-  { type: 'xl.store_config', domid, config },
+const lastRequests = ({ domid, config, paused, watched }: Creating): Command[] => [
+  ...(watched ? [{ type: 'xl.store_config', domid, config } as const] : []),
   ...(paused ? [] : [{ type: 'domctl.unpausedomain', domid: 0, domain: domid } as const]),
 ];
 const statePath = (device: Device): string => `${backendPath(device)}/state`;

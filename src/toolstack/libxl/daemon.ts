@@ -25,6 +25,8 @@ export function watching(session: Session, { domid, config }: { domid: number; c
       domain,
       config,
       paused: false,
+      watched: true,
+      console: false,
       kernels: [domain.kernel],
       error: '',
       rc: 0,

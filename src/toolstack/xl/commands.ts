@@ -36,6 +36,7 @@ export const commands: readonly Syntax[] = [
       { short: 'q', long: 'quiet', summary: 'do not say which file is read' },
       { short: 'n', long: 'dryrun', summary: 'print the configuration that was read, and make nothing' },
       { short: 'd', summary: 'print the configuration that was read as well' },
+      { short: 'e', summary: 'do not wait for its end: nobody cleans up, or starts it again' },
       { short: 'F', summary: 'stay in the foreground: the job ends at once here, and a daemon waits' },
       { short: 'V', long: 'vncviewer', summary: 'open a VNC viewer: PV domains have no screen here' },
       { short: 'A', long: 'vncviewer-autopass', summary: 'give the viewer its password' },

@@ -48,6 +48,8 @@ export function beginCreate(
     domain: NO_DOMAIN,
     config: '',
     paused: options.includes('p'),
+    watched: !options.includes('e'),
+    console: options.includes('c'),
     kernels: [],
     error: '',
     file,
