@@ -258,6 +258,18 @@ describe('exit codes as recorded, with the domain bare there', () => {
     );
   });
 
+  test('an empty word is no word for all domains', () => {
+    const lab = booted();
+    lab.xl('create bare.cfg');
+    lab.run(5);
+    expect(lab.xl('shutdown ').rc).toBe(1);
+    expect(lab.xl('list ').rc).toBe(1);
+    expect(lab.xl('rename bare ').rc).toBe(0);
+    expect(lab.xl('list ').stdout).toMatch(/^ {40} +1 +128/m);
+    expect(lab.xl('shutdown -w ').rc).toBeUndefined();
+    lab.run(5);
+    expect(lab.domids).toEqual([0]);
+  });
   test('shutdown of a paused domain does not wait for it, but it is obeyed later', () => {
     const lab = booted();
     lab.xl('create -p bare.cfg');

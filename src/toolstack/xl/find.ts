@@ -7,8 +7,8 @@ import type { DomainInfo, NamedDomain } from './table.ts';
 
 /** A job about domains. */
 export interface Finding extends Job {
-  /** The word for a domain; '' for all of them. */
-  readonly target: string;
+  /** The word for a domain; null for all of them. */
+  readonly target: string | null;
   /** Whether a number is looked for among the names too: only `xl domid` does that. */
   readonly byName: boolean;
   /** All domains, once they are listed; their names a phase later. */
@@ -17,7 +17,7 @@ export interface Finding extends Job {
   /** The domain meant, -1 for none in particular. */
   readonly domid: number;
 }
-export const finding = (job: Job, target: string): Finding => ({
+export const finding = (job: Job, target: string | null): Finding => ({
   ...job,
   target,
   byName: false,
@@ -31,7 +31,7 @@ export interface DomainJob extends Finding, Pick<Invocation, 'words' | 'options'
 
 /** What it begins with: its first word names the domain. */
 export const beginDomainJob = (job: Job, { words, options, values }: Invocation): DomainJob => ({
-  ...finding(job, words[0] ?? ''),
+  ...finding(job, words[0] ?? null),
   words,
   options,
   values,
@@ -59,25 +59,21 @@ export const findPhases = <P extends Finding>(then: string): Plan<P> => ({
     ask: ({ infos }) => [{ type: 'domctl.getdomaininfo', domid: 0, domain: (infos.at(-1)?.domain ?? -1) + 1 }],
     learn: (p, [given]) => {
       const found = answer(given, 'domctl.getdomaininfo');
-      if (!found) return { to: 'naming', p };
-      const { type: _, ...info } = found as DomainInfo & { readonly type?: string };
-      return { to: 'listing', p: { ...p, infos: [...p.infos, info] } };
+      return found ? { to: 'listing', p: { ...p, infos: [...p.infos, found] } } : { to: 'naming', p };
     },
   },
   naming: {
     to: [then, 'leaving'],
     ask: (p) => p.infos.map(({ domain }) => read(p, `${domainPath(domain)}/name`)),
     learn: (p, returns) => {
-      const domains = p.infos.map((info, i) => ({ name: answer(returns[i], 'xenstore.read')?.value, info }));
+      const domains = p.infos.map((info, i): NamedDomain => {
+        const name = answer(returns[i], 'xenstore.read')?.value;
+        return name === undefined ? { info } : { name, info };
+      });
+      if (p.target === null) return { to: then, p: { ...p, domains } };
       const number = p.byName ? undefined : domidOf(p.target);
-      const named = domains.find(({ name }) => name === p.target);
-      const domid = p.target === '' ? -1 : (number ?? named?.info.domain);
-      if (domid === undefined) return unknown(p);
-      return { to: then, p: { ...p, domains: withoutNames(domains), domid } };
+      const domid = number ?? domains.find(({ name }) => name === p.target)?.info.domain;
+      return domid === undefined ? unknown(p) : { to: then, p: { ...p, domains, domid } };
     },
   },
 });
-
-/** Plain JSON knows no undefined: a domain without a name lacks the key. */
-const withoutNames = (domains: readonly NamedDomain[]): readonly NamedDomain[] =>
-  domains.map(({ name, info }) => (name === undefined ? ({ info } as NamedDomain) : { name, info }));

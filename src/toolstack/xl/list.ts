@@ -16,8 +16,8 @@ export const listPlan = domainPlan<DomainJob>({
   printingList: {
     to: ['leaving'],
     learn: (p) => {
-      if (p.domid >= 0 && !isThere(p)) return unknown(p);
-      const shown = p.domains.filter(({ info }) => p.domid < 0 || info.domain === p.domid);
+      if (p.target !== null && !isThere(p)) return unknown(p);
+      const shown = p.domains.filter(({ info }) => p.target === null || info.domain === p.domid);
       const has = (letter: string): boolean => p.options.includes(letter);
       const columns = { verbose: has('v'), context: has('Z'), cpupool: has('c'), numa: has('n') };
       return { to: 'leaving', p: { ...p, prints: [say(formatList(shown, columns))] } };
@@ -31,7 +31,7 @@ export interface VcpuListJob extends DomainJob {
   readonly vcpus: readonly (readonly VcpuInfo[])[];
 }
 export const beginVcpuList = (job: Job, { words, options, values }: Invocation): VcpuListJob => ({
-  ...finding(job, ''),
+  ...finding(job, null),
   words,
   options,
   values,

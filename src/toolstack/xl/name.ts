@@ -18,7 +18,7 @@ export const domnamePlan = domainPlan<DomainJob>({
     to: ['leaving'],
     learn: (p) => {
       const name = p.domains.find(({ info }) => info.domain === p.domid)?.name;
-      if (domidOf(p.target) === undefined) return failed(p, `${p.target} is no domain id: write a number`);
+      if (domidOf(p.target ?? '') === undefined) return failed(p, `${p.target} is no domain id: write a number`);
       return name === undefined ? unknown(p) : { to: 'leaving', p: { ...p, prints: [say(`${name}\n`)] } };
     },
   },

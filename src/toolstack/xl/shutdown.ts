@@ -19,7 +19,7 @@ export function beginShutdown(job: Job, { command, options, words }: Invocation)
   const all = options.includes('a');
   if (!all && words.length === 0) return { wrong: `${command} needs a domain, or -a for all: see xl help ${command}`, rc: 1 };
   return {
-    ...finding(job, all ? '' : words[0]!),
+    ...finding(job, all ? null : words[0]!),
     request: command === 'reboot' ? 'reboot' : 'poweroff',
     waits: options.includes('w'),
     asking: [],
@@ -37,7 +37,7 @@ export const shutdownPlan: Plan<ShutdownJob> = {
     to: ['asking', 'leaving'],
     learn: (p) => {
       const others = p.infos.map(({ domain }) => domain).filter((domain) => domain !== 0);
-      const asking = p.domid < 0 ? others : [p.domid];
+      const asking = p.target === null ? others : [p.domid];
       if (asking.length === 0) return { to: 'leaving', p };
       return p.infos.some(({ domain }) => domain === asking[0])
         ? { to: 'asking', p: { ...p, asking } }

@@ -6,9 +6,9 @@ import { XEN_DOMINF } from '../../abi/domctl.ts';
 export type DomainInfo = AnswerOf<'domctl.getdomaininfo'>;
 export type VcpuInfo = AnswerOf<'domctl.getvcpuinfo'>;
 
-/** A domain in a list: its name is undefined where XenStore has none. */
+/** A domain in a list: without a name where XenStore has none. */
 export interface NamedDomain {
-  readonly name: string | undefined;
+  readonly name?: string;
   readonly info: DomainInfo;
 }
 
