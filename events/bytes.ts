@@ -53,6 +53,15 @@ export class ByteWriter {
       }
     }
   }
+  /** The first `count` numbers, each as `uint`. */
+  uints(numbers: Float64Array, count: number): void {
+    this.reserve(count + 16);
+    for (let i = 0; i < count; i++) {
+      const value = numbers[i]!;
+      if (value < 128 && this.length < this.buffer.length) this.buffer[this.length++] = value;
+      else this.uint(value);
+    }
+  }
   private byte(value: number): void {
     if (this.length === this.buffer.length) this.reserve(1);
     this.buffer[this.length++] = value;

@@ -23,8 +23,8 @@ export const currentShape: Shape = {
   errnos,
 };
 
-/** What a column holds: a field of a message, or (`uint`, `uints`) small numbers of the step itself. */
-type ColumnKind = FieldKind | 'uint' | 'uints';
+/** What a column holds: a field of a message, or (`uint`) a small number of the step itself. */
+type ColumnKind = FieldKind | 'uint';
 
 /** Values of one column of a block, kept until the block is sealed; encoding them at once keeps the inner loops tight. */
 class Column {
@@ -90,7 +90,7 @@ class Column {
       case 'uint':
       case 'name':
       case 'bool':
-        for (let i = 0; i < this.count; i++) out.uint(this.numbers[i]!);
+        out.uints(this.numbers, this.count);
         return;
       case 'text': {
         const words = new Map<string, number>();
@@ -119,12 +119,6 @@ class Column {
         for (const list of this.values as readonly (readonly number[])[]) {
           out.uint(list.length);
           for (let i = 0; i < list.length; i++) out.int(list[i]!);
-        }
-        return;
-      case 'uints':
-        for (const list of this.values as readonly (readonly number[])[]) {
-          out.uint(list.length);
-          for (let i = 0; i < list.length; i++) out.uint(list[i]!);
         }
         return;
       case 'bytes':
@@ -182,11 +176,6 @@ class Cursor {
     for (let n = this.count(); n > 0; n--) list.push(this.from.int());
     return list;
   }
-  uints(): number[] {
-    const list: number[] = [];
-    for (let n = this.count(); n > 0; n--) list.push(this.from.uint());
-    return list;
-  }
   take(): unknown {
     switch (this.kind) {
       case 'int':
@@ -201,8 +190,6 @@ class Cursor {
         return this.word();
       case 'ints':
         return this.ints();
-      case 'uints':
-        return this.uints();
       case 'texts': {
         const list: string[] = [];
         for (let n = this.count(); n > 0; n--) list.push(this.word());
@@ -247,10 +234,14 @@ const ORIGIN = 1;
 const CAUSE = 2;
 const BATCH = 3;
 const COMMAND = 4;
-const READS = 5;
-const OUTCOME = 6;
-const FACTS = 7;
-const frameKinds: readonly ColumnKind[] = ['int', 'text', 'int', 'int', 'uint', 'ints', 'uint', 'uints'];
+/** How many words of guest memory the step read, and the words of all steps one after the other. */
+const READ_COUNT = 5;
+const READS = 6;
+const OUTCOME = 7;
+/** How many facts the step has, and the types of all facts one after the other. */
+const FACT_COUNT = 8;
+const FACTS = 9;
+const frameKinds: readonly ColumnKind[] = ['int', 'text', 'int', 'int', 'uint', 'uint', 'int', 'uint', 'uint', 'uint'];
 
 /** Where every column of a block is, for a vocabulary. */
 class Plan {
@@ -291,9 +282,11 @@ export class BlockEncoder {
   private readonly cause = this.columns[CAUSE]!;
   private readonly batch = this.columns[BATCH]!;
   private readonly command = this.columns[COMMAND]!;
+  private readonly readCount = this.columns[READ_COUNT]!;
   private readonly reads = this.columns[READS]!;
   private readonly outcome = this.columns[OUTCOME]!;
-  private readonly kinds = this.columns[FACTS]!;
+  private readonly factCount = this.columns[FACT_COUNT]!;
+  private readonly factTypes = this.columns[FACTS]!;
   private readonly commands = currentPlan.commands.map(({ args, returns }) => ({
     args: this.fields(args),
     returns: this.fields(returns),
@@ -314,7 +307,9 @@ export class BlockEncoder {
     this.cause.putNumber(step.cause === null ? 0 : step.seq - step.cause);
     this.batch.putNumber(step.batch === undefined ? 0 : step.batch + 1);
     this.command.putNumber(id);
-    this.reads.put(step.reads);
+    const { reads } = step;
+    this.readCount.putNumber(reads.length);
+    for (let i = 0; i < reads.length; i++) this.reads.putNumber(reads[i]!);
     put(plan.args, command);
     if (outcome.ok) {
       this.outcome.putNumber(0);
@@ -323,17 +318,13 @@ export class BlockEncoder {
       this.outcome.putNumber(1 + 2 * this.errnoIds.get(outcome.errno)! + (outcome.value === undefined ? 0 : 1));
       if (outcome.value !== undefined) put(plan.returns, outcome.value);
     }
-    const { events } = outcome;
-    if (events === undefined || events.length === 0) this.kinds.put(noFacts);
-    else {
-      const kinds: number[] = [];
-      for (let i = 0; i < events.length; i++) {
-        const event = events[i]!;
-        const kind = this.factIds.get(event.type)!;
-        kinds.push(kind);
-        put(this.facts[kind]!, event);
-      }
-      this.kinds.put(kinds);
+    const events = outcome.events ?? noFacts;
+    this.factCount.putNumber(events.length);
+    for (let i = 0; i < events.length; i++) {
+      const event = events[i]!;
+      const type = this.factIds.get(event.type)!;
+      this.factTypes.putNumber(type);
+      put(this.facts[type]!, event);
     }
     this.count++;
   }
@@ -387,7 +378,10 @@ function put(fields: readonly OutField[], message: object): void {
     else column.put(value);
   }
 }
-const noFacts: readonly number[] = [];
+const noFacts: readonly Fact[] = [];
+
+/** No step has more facts, or reads more words, than this: a log that says so is not to be believed. */
+const MAX_LIST = 1 << 20;
 
 /** Reads blocks of a log: whole steps, only the facts, or only the blobs. */
 export class BlockDecoder {
@@ -415,13 +409,18 @@ export class BlockDecoder {
       const batch = cursors[BATCH]!.int();
       const plan = commands[cursors[COMMAND]!.uint()];
       if (!plan) return `step ${seq}: no such command`;
-      const reads = cursors[READS]!.ints();
+      const reads: number[] = [];
+      for (let n = cursors[READ_COUNT]!.uint(); n > 0; n--) {
+        if (n > MAX_LIST || cursors[READS]!.from.overrun) return `step ${seq}: words that were read are missing`;
+        reads.push(cursors[READS]!.int());
+      }
       const command = object(plan.type, plan.args);
       const code = cursors[OUTCOME]!.uint();
       const value = code === 0 || code % 2 === 0 ? object(undefined, plan.returns) : undefined;
       const events: unknown[] = [];
-      for (const kind of cursors[FACTS]!.uints()) {
-        const fact = factPlans[kind];
+      for (let n = cursors[FACT_COUNT]!.uint(); n > 0; n--) {
+        if (n > MAX_LIST || cursors[FACTS]!.from.overrun) return `step ${seq}: facts are missing`;
+        const fact = factPlans[cursors[FACTS]!.uint()];
         if (!fact) return `step ${seq}: no such fact`;
         events.push(object(fact.type, fact.fields));
       }
@@ -448,11 +447,12 @@ export class BlockDecoder {
       type,
       fields: fields.map(({ name, column }) => ({ name, cursor: cursors[column]! })),
     }));
-    const kinds = cursors[FACTS]!.from;
-    if (kinds.rest === 0) return undefined; // no step of this block changed anything
+    const counts = cursors[FACT_COUNT]!;
+    const types = cursors[FACTS]!;
     for (let seq = firstSeq; seq < firstSeq + count; seq++)
-      for (let n = kinds.uint(); n > 0; n--) {
-        const plan = plans[kinds.uint()];
+      for (let n = counts.uint(); n > 0; n--) {
+        if (n > MAX_LIST || types.from.overrun) return `step ${seq}: facts are missing`;
+        const plan = plans[types.uint()];
         if (!plan) return `step ${seq}: no such fact`;
         const { fields } = plan;
         const fact: Record<string, unknown> = { type: plan.type };

@@ -8,7 +8,7 @@ import { facts, operations, type Step } from './vocabulary.ts';
 const header: RunHeader = { xenolog: '0.1.0', seed: 7, xen_version: '4.17', host: { pcpus: 2 }, images: [] };
 
 /** Any value that a field may have: guests choose texts, so every byte occurs. */
-function valueOf({ kind, names }: Field<unknown>): fc.Arbitrary<unknown> {
+function anyValue({ kind, names }: Field<unknown>): fc.Arbitrary<unknown> {
   const byte = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
   const text = fc.string({ unit: byte, maxLength: 12 });
   const int = fc.oneof(fc.integer(), fc.maxSafeInteger());
@@ -30,7 +30,9 @@ function valueOf({ kind, names }: Field<unknown>): fc.Arbitrary<unknown> {
   }
 }
 const record = (fields: Fields): fc.Arbitrary<object> =>
-  fc.record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, valueOf(field)])), { noNullPrototype: true });
+  fc.record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, anyValue(field)])), {
+    noNullPrototype: true,
+  });
 const fact = fc
   .constantFrom(...Object.entries(facts))
   .chain(([type, fields]) => record(fields).map((value) => ({ type, ...value })));
