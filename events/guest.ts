@@ -44,6 +44,8 @@ export const operations = {
     state: oneOf('connected', 'closed'),
     info: text,
   }),
+  /** The kernel goes down: its block devices are to be closed (device_shutdown() in Linux). */
+  'guest.stop_devices': operation({ domid: int }),
   /** Something that takes time or input and output; `guest.work_finished` tells its issuer the result. */
   'guest.start_work': operation({ domid: int, issuer: text, kind: workKind, args: texts }, { work: int }),
   'guest.finish_work': operation({ domid: int, work: int, errno: text, result: text }),
@@ -87,6 +89,7 @@ export const facts = {
     state: oneOf('connected', 'closed'),
     info: text,
   },
+  'guest.devices_stopping': { domid: int },
   'guest.work_started': { domid: int, work: int, issuer: text, kind: workKind, args: texts },
   'guest.work_finished': { domid: int, work: int, issuer: text, kind: workKind, errno: text, result: text },
   'hvc.text_written': { domid: int, text },

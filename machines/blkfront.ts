@@ -37,7 +37,7 @@ export const blkfront = setup({
     input: {} as { domid: number; name: string; args: readonly string[] },
     context: {} as Blkfront,
     events: {} as
-      | FactOf<'xenstore.watch_fired'>
+      | FactOf<'xenstore.watch_fired' | 'guest.devices_stopping'>
       | Returned<
           | 'xenstore.read'
           | 'xenstore.transaction_start'
@@ -225,6 +225,12 @@ export const blkfront = setup({
         { type: 'tellKernel', params: { state: 'connected' } },
       ],
       always: { guard: { type: 'backendIs', params: { states: [XenbusState.Closing, XenbusState.Closed] } }, target: 'Closing' },
+      on: { 'guest.devices_stopping': 'Stopping' },
+    },
+    // The kernel goes down: the backend is asked to let go first.
+    Stopping: {
+      entry: { type: 'write', params: { key: 'state', value: XenbusState.Closing } },
+      always: { guard: { type: 'backendIs', params: { states: [XenbusState.Closed] } }, target: 'Closing' },
     },
     Closing: {
       entry: [{ type: 'tellKernel', params: { state: 'closed' } }, 'disconnect', 'unbindIrq', 'closeChannel', 'endRing'],

@@ -3,7 +3,7 @@ import { MS, SECOND } from '../../events/units.ts';
 import type { Command, FactOf, Returned } from '../../events/vocabulary.ts';
 import { VIRQ } from '../../src/abi/virq.ts';
 import { vdevName, vdevNumber } from '../../src/toolstack/cfg/vdev.ts';
-import { answered, type Client, client, read, watch, write } from '../xenbus/requests.ts';
+import { answered, type Client, client, end, read, start, watch, write } from '../xenbus/requests.ts';
 import {
   banner,
   cpusUp,
@@ -71,7 +71,15 @@ export const guestKernel = setup({
     context: {} as Kernel,
     events: {} as
       | FactOf<'xenstore.watch_fired' | 'guest.device_changed' | 'guest.work_finished' | 'guest.process_exited'>
-      | Returned<'evtchn.bind_virq' | 'vcpu.up' | 'xenstore.directory' | 'xenstore.read' | 'guest.spawn'>,
+      | Returned<
+          | 'evtchn.bind_virq'
+          | 'vcpu.up'
+          | 'xenstore.directory'
+          | 'xenstore.read'
+          | 'xenstore.transaction_start'
+          | 'xenstore.transaction_end'
+          | 'guest.spawn'
+        >,
     emitted: {} as Command,
   },
   guards: {
@@ -87,6 +95,7 @@ export const guestKernel = setup({
     isWork: ({ event }, { kind }: { kind: FactOf<'guest.work_finished'>['kind'] }) =>
       event.type === 'guest.work_finished' && event.kind === kind,
     isShutdownRequest: ({ event }) => event.type === 'xenstore.watch_fired' && event.path === 'control/shutdown',
+    disksAreClosed: ({ context: c }) => !c.connected.some((device) => device.startsWith('vbd/')),
     mustStop: ({ context: c }) => c.asked.length === 0 && reasons.includes(c.keys['control/shutdown'] ?? ''),
   },
   actions: {
@@ -166,6 +175,11 @@ export const guestKernel = setup({
     }),
     started: assign(({ context: c }) => ({ toStart: c.toStart.slice(1) })),
     keepReason: assign(({ context: c }) => ({ stopping: c.keys['control/shutdown'] as Reason })),
+    startTransaction: emit(({ context: c }) => start(c)),
+    keepTransaction: assign(({ event }) => ({ tx: event.type === 'accepted.xenstore.transaction_start' ? event.tx : 0 })),
+    endTransaction: emit(({ context: c }) => end(c)),
+    forgetTransaction: assign({ tx: 0 }),
+    stopDevices: emit(({ context: c }) => ({ type: 'guest.stop_devices', domid: c.domid })),
     acknowledge: emit(({ context: c }) => write(c, 'control/shutdown', '')),
     powerOff: emit(({ context: c }) => ({
       type: 'sched.shutdown',
@@ -378,12 +392,39 @@ export const guestKernel = setup({
     },
     running: { always: { guard: 'mustStop', target: 'shuttingDown', actions: 'keepReason' } },
     shuttingDown: {
-      entry: [
-        'acknowledge',
-        { type: 'print', params: ({ context }) => ({ text: goingDown(context.stopping) }) },
-        { type: 'work', params: { kind: 'sleep', args: [String(400 * MS)] } },
-      ],
-      on: { 'guest.work_finished': { guard: { type: 'isWork', params: { kind: 'sleep' } }, target: 'stopped' } },
+      initial: 'acknowledging',
+      states: {
+        acknowledging: {
+          entry: 'startTransaction',
+          on: { 'accepted.xenstore.transaction_start': { target: 'clearing', actions: 'keepTransaction' } },
+        },
+        clearing: {
+          entry: [
+            { type: 'read', params: { path: 'control/shutdown' } },
+            { type: 'ask', params: { keys: ['control/shutdown'] } },
+            'acknowledge',
+            'endTransaction',
+          ],
+          exit: 'forgetTransaction',
+          on: {
+            'accepted.xenstore.transaction_end': 'stoppingServices',
+            'refused.xenstore.transaction_end': 'acknowledging', // EAGAIN: the toolstack wrote there at the same time
+          },
+        },
+        stoppingServices: {
+          entry: [
+            { type: 'print', params: ({ context }) => ({ text: goingDown(context.stopping) }) },
+            { type: 'work', params: { kind: 'sleep', args: [String(400 * MS)] } },
+          ],
+          on: { 'guest.work_finished': { guard: { type: 'isWork', params: { kind: 'sleep' } }, target: 'closingDisks' } },
+        },
+        // A backend that does not answer does not keep the machine on.
+        closingDisks: {
+          entry: ['stopDevices', { type: 'work', params: { kind: 'sleep', args: [String(SECOND)] } }],
+          always: { guard: 'disksAreClosed', target: '#guestKernel.stopped' },
+          on: { 'guest.work_finished': { guard: { type: 'isWork', params: { kind: 'sleep' } }, target: '#guestKernel.stopped' } },
+        },
+      },
     },
     stopped: {
       entry: [{ type: 'print', params: ({ context }) => ({ text: stopped(context.stopping) }) }, 'powerOff'],

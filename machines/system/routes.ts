@@ -79,6 +79,9 @@ export function route(directory: Directory, fact: Fact, seq: number): void {
     case 'guest.device_changed':
       directory.send(`d${fact.domid}.kernel`, fact);
       return;
+    case 'guest.devices_stopping':
+      for (const id of directory.ids()) if (id.startsWith(`d${fact.domid}.vbd.`)) directory.send(id, fact);
+      return;
     case 'guest.work_finished':
       directory.send(fact.issuer, fact);
       return;

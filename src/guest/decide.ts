@@ -101,6 +101,8 @@ export function decide(xen: Xen, guests: Guests, command: GuestCommand | XenbusC
       const { device, dev, state, info } = command;
       return accept({}, { type: 'guest.device_changed', domid, device, dev, state, info });
     }
+    case 'guest.stop_devices':
+      return accept({}, { type: 'guest.devices_stopping', domid });
     case 'guest.start_work': {
       const { issuer, kind, args } = command;
       return accept(

@@ -81,6 +81,7 @@ export function evolve(guests: Guests, event: GuestFact | XenbusFact, seq: numbe
       return;
     case 'guest.irq_handled':
     case 'guest.device_changed':
+    case 'guest.devices_stopping':
     case 'hvc.text_written':
     case 'hvc.input_received':
     case 'xenbus.watch_received':

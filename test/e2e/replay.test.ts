@@ -1,5 +1,5 @@
-import { type AnyStateMachine, StateMachine } from 'xstate';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { type AnyStateMachine, StateMachine } from 'xstate';
 import { Log } from '../../events/log.ts';
 import { accept } from '../../events/step.ts';
 import type { Command, Outcome } from '../../events/vocabulary.ts';
