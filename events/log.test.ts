@@ -152,6 +152,15 @@ describe('a damaged log', () => {
     }
   });
 
+  test('a run that broke off keeps what it had', () => {
+    const parts: Uint8Array[] = [];
+    const writer = new LogWriter(header, (bytes) => parts.push(bytes.slice()));
+    for (let seq = 0; seq < 3; seq++) writer.append(send(seq));
+    writer.cut();
+    const log = new Log(Uint8Array.from(parts.flatMap((part) => [...part])));
+    expect(log).toMatchObject({ length: 3, end: undefined, torn: expect.stringContaining('not closed') });
+  });
+
   test.each([0, 5, 19])('%i bytes are no log', (length) => {
     expect(() => new Log(file.slice(0, length))).toThrow(/not a Xenolog run|cut off/);
   });

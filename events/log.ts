@@ -70,8 +70,12 @@ export class LogWriter {
   }
   /** Closes the log. */
   end(end: RunEnd): void {
-    if (!this.encoder.empty) this.seal();
+    this.cut();
     this.block(END, 0, new TextEncoder().encode(JSON.stringify(end)));
+  }
+  /** Seals what there is, without an end: the run stopped for a reason of its own, and whoever reads the log is told that it was cut. */
+  cut(): void {
+    if (!this.encoder.empty) this.seal();
   }
   private seal(): void {
     const { count } = this.encoder;

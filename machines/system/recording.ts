@@ -40,6 +40,11 @@ export class Recording {
     return end;
   }
 
+  /** Keeps what was recorded until something went wrong: the log up to there is the report of the bug. */
+  abandon(): void {
+    this.writer.cut();
+  }
+
   /** The same image, whose pieces are logged when they are first read. Pieces of zeros are logged without their bytes. */
   private recorded(image: Image, number: number): Image {
     const known = new Set<number>();

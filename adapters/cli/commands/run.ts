@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { byteStringToText } from '../../../events/bytes.ts';
 import type { RunEnd } from '../../../events/log.ts';
+import { HypervisorBug } from '../../../events/step.ts';
 import type { Ns } from '../../../events/units.ts';
 import { askXl } from '../../../index.ts';
 import { Dispatcher, Recording } from '../../../machines/index.ts';
@@ -51,7 +52,17 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
         size += bytes.length;
       },
     });
-    played = await drive(recording, loaded, until, options, report, output);
+    played = await drive(recording, loaded, until, options, report, output).catch((error: unknown) => {
+      recording.abandon();
+      const kept = options.output === undefined ? 'run it again with -o FILE' : `the log up to there is in ${options.output}`;
+      throw error instanceof HypervisorBug
+        ? new Failure(
+            error.message,
+            `step ${recording.dispatcher.lastSeq}`,
+            `this is a bug of Xenolog: ${kept}, please report it`,
+          )
+        : error;
+    });
     end = recording.finish();
     const ms = performance.now() - started;
     const { dispatcher } = recording;
