@@ -47,9 +47,13 @@ function collect(directory: string): void {
 collect(join(root, 'examples'));
 
 function checkExcerpt(block: Block, complain: (message: string) => void): void {
-  const text = `${block.lines.join('\n')}\n`;
-  if (!examples.some((example) => example.includes(text))) complain('these are not the lines of any file under examples/');
+  const text = `\n${flush(block.lines.join('\n'))}\n`;
+  if (!examples.some((example) => `\n${flush(example)}`.includes(text)))
+    complain('these are not the lines of any file under examples/');
 }
+
+/** Indentation depends on what is around an excerpt. */
+const flush = (text: string): string => text.replace(/^ +/gm, '');
 
 interface Exchange {
   readonly command: string;
