@@ -33,13 +33,13 @@ const about = (type: 'domain.paused' | 'domain.unpaused' | 'domain.dying_started
 });
 const down = (reason: 'poweroff' | 'crash'): Fact => ({ type: 'domain.shut_down', domid: 1, reason, at_ns: 0 });
 
-const after = (...facts: readonly Fact[]) => {
+const listAfter = (...facts: readonly Fact[]) => {
   const view = new View(domainList);
   view.see(step(5, created(1)));
   for (const fact of facts) view.see(step(7, fact));
   return view.state;
 };
-const row = (...facts: readonly Fact[]) => after(...facts).domains[1];
+const row = (...facts: readonly Fact[]) => listAfter(...facts).domains[1];
 
 test('a new domain is paused, nameless and without memory', () => {
   expect(row()).toEqual({ domid: 1, name: '', state: 'paused', pauses: 1, vcpus: 0, memory_kib: 0, created_ns: 5 });
@@ -98,13 +98,13 @@ describe('what a fact changes', () => {
   });
   test('nothing is kept of a transaction that has ended', () => {
     const open = named('/local/domain/1/name', 'a', 3);
-    expect(after(open).naming).not.toEqual({});
+    expect(listAfter(open).naming).not.toEqual({});
     for (const end of [
       { type: 'xenstore.transaction_committed', conn: 0, tx: 3 },
       { type: 'xenstore.transaction_aborted', conn: 0, tx: 3 },
       { type: 'xenstore.disconnected', conn: 0 },
     ] as const)
-      expect(after(open, end).naming).toEqual({});
+      expect(listAfter(open, end).naming).toEqual({});
   });
 });
 
