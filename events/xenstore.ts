@@ -84,6 +84,11 @@ export const operations = {
   /** What xenstored learns from VIRQ_DOM_EXC: the domain has shut down; it is dying or no longer there. */
   'xenstore.domain_shutdown': operation({ domid: int }),
   'xenstore.domain_gone': operation({ domid: int }),
+
+  /** What is sent to a connection is not read any more: from here on events wait, and one that waits already is not queued again. */
+  'xenstore.connection_blocks': operation({ conn: int }),
+  /** All that waited has been read, or given up. */
+  'xenstore.connection_drains': operation({ conn: int }),
 } as const;
 
 export const facts = {
@@ -127,6 +132,9 @@ export const facts = {
   'xenstore.domain_shut_down': { domid: int },
   'xenstore.domain_resumed': { domid: int },
   'xenstore.target_set': { domid: int, target: int },
+
+  'xenstore.connection_blocked': { conn: int },
+  'xenstore.connection_drained': { conn: int },
 } as const;
 
 export type XenstoreCommand = Requests<typeof operations>;

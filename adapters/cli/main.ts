@@ -10,6 +10,7 @@ import { type InspectOptions, inspect } from './commands/inspect.ts';
 import { type ReplayOptions, replay } from './commands/replay.ts';
 import { type RunOptions, run } from './commands/run.ts';
 import { why } from './commands/why.ts';
+import { type XenstoredOptions, xenstored } from './commands/xenstored.ts';
 import { type XlOptions, xl } from './commands/xl.ts';
 import { Output } from './output.ts';
 
@@ -112,6 +113,19 @@ function commands(done: (status: number) => void): Command {
     .option('--json', 'for a program')
     .addHelpText('after', examples('why livecd.xlog 5000'))
     .action((path: string, seq: string, options: { json?: boolean }) => done(why(path, seq, options, output)));
+
+  program
+    .command('xenstored')
+    .description('XenStore behind a Unix socket, for xenstore-read and its like: see docs/xenstored.md')
+    .requiredOption('--socket <path>', 'where it listens; XENSTORED_PATH of the tools')
+    .option('--xen-version <version>', 'whose xenstored it answers as: 4.17 or 4.22', '4.17')
+    .option('--state <dir>', 'keep the log of the run in this directory')
+    .option('--test-domains <count>', 'domains 0 to COUNT exist, each with a socket for its ring beside the other')
+    .addHelpText(
+      'after',
+      examples('xenstored --socket /tmp/xs/socket --state /tmp/xs', 'xenstored --socket ./socket --xen-version 4.22'),
+    )
+    .action(async (options: XenstoredOptions) => done(await xenstored(options, output)));
 
   program
     .command('xl')

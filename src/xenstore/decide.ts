@@ -65,6 +65,11 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
       return acceptWith([...connectionEnds(connection), end]);
     }
 
+    case 'xenstore.connection_blocks':
+      return connection.blocked ? accept() : accept({}, { type: 'xenstore.connection_blocked', conn: command.conn });
+    case 'xenstore.connection_drains':
+      return connection.blocked ? accept({}, { type: 'xenstore.connection_drained', conn: command.conn }) : accept();
+
     case 'xenstore.control': {
       const reply = control(command.args);
       return reply === undefined ? refuse('EINVAL') : accept({ reply });

@@ -91,8 +91,21 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
       undo.drop(connection.watches, key);
       return;
     }
-    case 'xenstore.watch_fired':
-      return; // It is on its way; the store forgets it.
+    case 'xenstore.watch_fired': {
+      // It is on its way, and forgotten, unless its reader has stopped reading.
+      const connection = store.connections.get(event.conn)!;
+      if (connection.blocked) undo.include(connection.unread, watchKey(event.path, event.token));
+      return;
+    }
+    case 'xenstore.connection_blocked':
+      undo.assign(store.connections.get(event.conn)!, 'blocked', true);
+      return;
+    case 'xenstore.connection_drained': {
+      const connection = store.connections.get(event.conn)!;
+      undo.assign(connection, 'blocked', false);
+      for (const each of [...connection.unread]) undo.exclude(connection.unread, each);
+      return;
+    }
 
     case 'xenstore.domain_noticed': {
       undo.assign(counters, 'incarnations', counters.incarnations + 1);

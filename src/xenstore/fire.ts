@@ -21,6 +21,7 @@ export function* fire(
   let conn = -1;
   let domid = 0;
   let permitted = false;
+  let unread: ReadonlySet<string> | undefined;
   const sent = new Set<string>();
   for (const watch of store.watches.matching(path, exact)) {
     if (watch.conn !== conn) {
@@ -28,6 +29,7 @@ export function* fire(
       sent.clear();
       const connection = store.connections.get(conn)!;
       domid = connection.domid;
+      unread = connection.blocked && !path.startsWith('@') ? connection.unread : undefined;
       const who = store.subjectOf(connection);
       permitted = domid !== without && audience.some((perms) => perms && accessFor(who, perms, store.incarnationOf) & READ);
     }
@@ -35,7 +37,7 @@ export function* fire(
     if (!permitted || seen.length + watch.token.length + 2 > PAYLOAD_MAX) continue;
     // An event that waits to be sent to a client is not queued for it a second time (send_event).
     const event = watchKey(seen, watch.token);
-    if (sent.has(event)) continue;
+    if (sent.has(event) || unread?.has(event)) continue;
     sent.add(event);
     yield { type: 'xenstore.watch_fired', conn, path: seen, token: watch.token };
   }

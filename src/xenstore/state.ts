@@ -30,6 +30,9 @@ export class Connection {
   ignored = false;
   /** The last transaction id given out. */
   lastTx = 0;
+  /** It does not read what it is sent; the events that wait for it since then, as `watchKey` has them. */
+  blocked = false;
+  readonly unread = new Set<string>();
   readonly watches = new Map<string, Watch>();
   readonly transactions = new Map<number, Transaction>();
 
@@ -86,6 +89,8 @@ export interface XenStoreSnapshot {
     order: number;
     ignored: boolean;
     lastTx: number;
+    blocked: boolean;
+    unread: readonly string[];
     watches: readonly Watch[];
     transactions: readonly TransactionSnapshot[];
   }[];
@@ -200,6 +205,8 @@ export class XenStore {
         order: connection.order,
         ignored: connection.ignored,
         lastTx: connection.lastTx,
+        blocked: connection.blocked,
+        unread: [...connection.unread].sort(),
         watches: connection.watchesInOrder(),
         transactions: connection.transactionsInOrder().map((transaction) => snapshotOf(transaction, this.tree)),
       })),
@@ -222,6 +229,8 @@ export class XenStore {
       const connection = new Connection(saved.conn, saved.domid, saved.order);
       connection.ignored = saved.ignored;
       connection.lastTx = saved.lastTx;
+      connection.blocked = saved.blocked;
+      for (const event of saved.unread) connection.unread.add(event);
       for (const watch of watches) {
         connection.watches.set(watchKey(watch.node, watch.token), watch);
         this.watches.add(watch);
@@ -292,11 +301,12 @@ function hashDomain(domain: Domain): number {
 }
 
 function hashConnection(connection: Connection): number {
-  const { conn, domid, order, ignored, lastTx } = connection;
-  let hash = mix(mix(mix(mix(mix(17, conn), domid), order), +ignored), lastTx);
+  const { conn, domid, order, ignored, lastTx, blocked } = connection;
+  let hash = mix(mix(mix(mix(mix(17, conn), domid), order), +ignored | (+blocked << 1)), lastTx);
   for (const watch of connection.watchesInOrder())
     hash = mix(hashText(hashText(mix(hash, watch.order), watch.path), watch.token), watch.depth);
   for (const transaction of connection.transactionsInOrder()) hash = mix(hash, transaction.hash());
+  if (connection.blocked) for (const event of [...connection.unread].sort()) hash = hashText(mix(hash, 1), event);
   return hash;
 }
 
@@ -312,8 +322,8 @@ function describe(store: XenStore): Map<string, string> {
   for (const special of specials) lines.set(`${special} perms`, store.permsOf(store.specialPerms.get(special)!).join(' '));
   for (const domain of store.domains.values()) lines.set(`d${domain.domid}`, JSON.stringify(domain));
   for (const connection of store.connections.values()) {
-    const { conn, domid, order, ignored, lastTx } = connection;
-    lines.set(`conn ${conn}`, JSON.stringify({ domid, order, ignored, lastTx }));
+    const { conn, domid, order, ignored, lastTx, blocked, unread } = connection;
+    lines.set(`conn ${conn}`, JSON.stringify({ domid, order, ignored, lastTx, blocked, unread: [...unread].sort() }));
     for (const watch of connection.watches.values())
       lines.set(`conn ${conn} watch ${watch.path} ${watch.token}`, JSON.stringify(watch));
     for (const transaction of connection.transactions.values())

@@ -46,13 +46,14 @@ export const encodeWatchEvent = ({ path, token }: { path: string; token: string 
 
 /**
  * All that a step sends, in order: the events that it caused, then the reply. Only what WATCH causes follows the reply, and what
- * RELEASE does when its answer says so.
+ * RELEASE does when its answer says so. Who is not listened to (ENOTCONN) gets no reply.
  */
 export function encodeStep(command: XenstoreCommand, outcome: OutcomeOf<XenstoreFact>): Outgoing[] {
   const events: Outgoing[] = [];
   for (const event of outcome.events ?? [])
     if (event.type === 'xenstore.watch_fired') events.push({ conn: event.conn, reply: false, ...encodeWatchEvent(event) });
-  if (!('conn' in command) || requestTypeOf(command) === undefined) return events;
+  if (!('conn' in command) || requestTypeOf(command) === undefined || (!outcome.ok && outcome.errno === 'ENOTCONN'))
+    return events;
   const reply = { conn: command.conn, reply: true, ...encodeReply(command, outcome) };
   const deferred = 'value' in outcome && (outcome.value as { deferred?: boolean } | undefined)?.deferred === true;
   return deferred || requestTypeOf(command) === 'WATCH' ? [reply, ...events] : [...events, reply];
