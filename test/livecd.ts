@@ -1,9 +1,10 @@
 // The Live CD's host, for tests: recorded, or booted and left to the caller.
+
+import { loadScenario } from '../adapters/load-scenario.ts';
+import { play } from '../adapters/play.ts';
 import { Log, type RunEnd } from '../events/log.ts';
 import { SECOND } from '../events/units.ts';
 import { type DispatcherOptions, Recording } from '../machines/index.ts';
-import { loadScenario } from '../adapters/load-scenario.ts';
-import { play } from '../adapters/play.ts';
 
 export const SCENARIO = new URL('../examples/livecd/livecd.yaml', import.meta.url).pathname;
 
@@ -15,7 +16,10 @@ export interface Played {
 }
 
 /** Plays the scenario until a moment (the whole of it by default) and closes the log. */
-export function playLivecd(until_ns = 60 * SECOND, options: Partial<Pick<DispatcherOptions, 'machines' | 'deciding'>> = {}): Played {
+export function playLivecd(
+  until_ns = 60 * SECOND,
+  options: Partial<Pick<DispatcherOptions, 'machines' | 'deciding'>> = {},
+): Played {
   const { recording, parts, run } = open(options);
   for (const _ of play(recording.dispatcher, run, until_ns));
   const end = recording.finish();

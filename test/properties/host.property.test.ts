@@ -33,14 +33,33 @@ const input: fc.Arbitrary<Command> = fc.oneof(
   fc.constant(xl('list')),
   fc.constant(xl('frobnicate', 'x')),
   config.map((text): Command => ({ type: 'xl.run', argv: ['create', '/a.cfg'], files: [text] })),
-  fc.record({ type: fc.constant('console.input' as const), dom: domid, text: fc.constantFrom('livexen\nlive\n', 'ls\n', '\x00\xff\n', 'halt\n') }),
+  fc.record({
+    type: fc.constant('console.input' as const),
+    dom: domid,
+    text: fc.constantFrom('livexen\nlive\n', 'ls\n', '\x00\xff\n', 'halt\n'),
+  }),
   fc.record({ type: fc.constant('evtchn.close' as const), domid: guest, port }),
   fc.record({ type: fc.constant('evtchn.send' as const), domid: guest, port }),
   fc.record({ type: fc.constant('evtchn.alloc_unbound' as const), domid: guest, dom: domid, remote_dom: domid }),
   fc.record({ type: fc.constant('gnttab.unmap_grant_ref' as const), domid, handle: fc.integer({ min: 0, max: 20 }) }),
-  fc.record({ type: fc.constant('sched.shutdown' as const), domid: guest, reason: fc.constantFrom('crash' as const, 'reboot' as const) }),
-  fc.record({ type: fc.constant('xenstore.rm' as const), conn: fc.constant(0), tx: fc.constant(0), path: fc.constantFrom('/local/domain/1', '/local/domain/0/backend', '/vm') }),
-  fc.record({ type: fc.constant('xenstore.write' as const), conn: guest, tx: fc.constant(0), path: fc.constantFrom('device/vbd/51712/state', 'control/shutdown', 'data/x'), value: fc.constantFrom('4', '6', 'x') }),
+  fc.record({
+    type: fc.constant('sched.shutdown' as const),
+    domid: guest,
+    reason: fc.constantFrom('crash' as const, 'reboot' as const),
+  }),
+  fc.record({
+    type: fc.constant('xenstore.rm' as const),
+    conn: fc.constant(0),
+    tx: fc.constant(0),
+    path: fc.constantFrom('/local/domain/1', '/local/domain/0/backend', '/vm'),
+  }),
+  fc.record({
+    type: fc.constant('xenstore.write' as const),
+    conn: guest,
+    tx: fc.constant(0),
+    path: fc.constantFrom('device/vbd/51712/state', 'control/shutdown', 'data/x'),
+    value: fc.constantFrom('4', '6', 'x'),
+  }),
 );
 
 let host: Dispatcher;
@@ -66,8 +85,10 @@ test('whatever comes, the invariants hold, the mirrors agree, and one mark undoe
           host.input(command, 'fuzz');
           host.run(host.now + 60 * MS);
           const lines: string[] = [];
-          for (const [key, invariant] of Object.entries(coreInvariants)) for (const line of invariant(host.host.xen)) lines.push(`${key}: ${line}`);
-          for (const [key, invariant] of Object.entries(storeInvariants)) for (const line of invariant(host.host.store)) lines.push(`${key}: ${line}`);
+          for (const [key, invariant] of Object.entries(coreInvariants))
+            for (const line of invariant(host.host.xen)) lines.push(`${key}: ${line}`);
+          for (const [key, invariant] of Object.entries(storeInvariants))
+            for (const line of invariant(host.host.store)) lines.push(`${key}: ${line}`);
           for (const line of mirrorsDisagree(host.host, host.directory)) lines.push(`mirrors: ${line}`);
           expect(lines).toEqual([]);
         }
