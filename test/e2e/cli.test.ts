@@ -1,6 +1,6 @@
 // The program's edges: what goes wrong is said in one line, with what to do and a status; nothing else is touched.
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { main, root, scratchDirectory, xenolog } from './program.ts';
@@ -253,7 +253,12 @@ describe('run', () => {
     running.stdout.on('data', (piece) => {
       stdout += piece;
     });
-    setTimeout(() => running.kill('SIGINT'), 2000);
+    // Once it has written a block it is well under way.
+    const watching = setInterval(() => {
+      if (!existsSync(path) || statSync(path).size < 20_000) return;
+      clearInterval(watching);
+      running.kill('SIGINT');
+    }, 100);
     const status = await new Promise((resolve) => running.on('close', resolve));
     expect(status).toBe(130);
     expect(JSON.parse(stdout)).toMatchObject({ stopped: true });

@@ -1,5 +1,5 @@
 // xenolog inspect: the host at a moment of a run, whole or one part of it.
-import { byteStringToText } from '../../../events/bytes.ts';
+import { byteStringToText, utf8ToByteString } from '../../../events/bytes.ts';
 import type { Log } from '../../../events/log.ts';
 import { PAGE_SIZE } from '../../../events/units.ts';
 import { askXl } from '../../../index.ts';
@@ -79,7 +79,7 @@ function domainState(host: Host, domid: number) {
 function showDomain(text: string, { cursor, seq, json, output }: Sight): void {
   const host = cursor.stateAt(seq);
   const names = domainNames(host);
-  const domid = /^\d+$/.test(text) ? Number(text) : names.find(({ name }) => name === text)?.domid;
+  const domid = /^\d+$/.test(text) ? Number(text) : names.find(({ name }) => name === utf8ToByteString(text))?.domid;
   if (domid === undefined || !host.xen.exists(domid))
     throw new Failure(
       'no such domain at that moment',

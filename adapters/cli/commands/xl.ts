@@ -1,5 +1,5 @@
 // xenolog xl --run RUN --at MOMENT: the toolstack's own answers, at any moment of a run.
-import { byteStringToText } from '../../../events/bytes.ts';
+import { byteStringToText, utf8ToByteString } from '../../../events/bytes.ts';
 import type { Log } from '../../../events/log.ts';
 import { eventsOf } from '../../../events/step.ts';
 import { askXl } from '../../../index.ts';
@@ -20,8 +20,9 @@ export interface XlOptions {
 const lookingOnly: readonly string[] = ['list', 'domid', 'domname', 'vcpu-list', 'info'];
 
 /** Answers the exit status of xl. */
-export function xl(argv: readonly string[], { run, at }: XlOptions, output: Output): number {
+export function xl(args: readonly string[], { run, at }: XlOptions, output: Output): number {
   const path = run;
+  const argv = args.map(utf8ToByteString);
   if (path === undefined) throw new Failure('no run to look at', 'xenolog xl', 'add --run RUN --at MOMENT');
   const [command, ...words] = argv;
   if (command === undefined || (command !== 'console' && !lookingOnly.includes(command)))
@@ -36,7 +37,7 @@ export function xl(argv: readonly string[], { run, at }: XlOptions, output: Outp
     output.text(byteStringToText(stdout));
     process.stderr.write(byteStringToText(stderr));
     if (rc === undefined)
-      throw new Failure(`xl ${argv.join(' ')} does not end`, path, 'ask at a moment when the host has booted');
+      throw new Failure(`xl ${args.join(' ')} does not end`, path, 'ask at a moment when the host has booted');
     return rc;
   });
 }
