@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { crc32 } from '../../events/bytes.ts';
 import { main, root, scratchDirectory, xenolog } from './program.ts';
 
 const directory = scratchDirectory();
@@ -125,12 +126,24 @@ describe('a configuration that xl refuses: said by xl in one line, and the host 
 
 describe('a log that can not be used: status 2', () => {
   const good = (): Buffer => readFileSync(log);
+  /** The header of another format: magic, format, length and CRC, then JSON. */
+  const newer = (bytes: Buffer): Buffer => {
+    bytes.writeUInt32LE(99, 8);
+    const json = bytes.subarray(20, 20 + bytes.readUInt32LE(12));
+    bytes.writeUInt32LE(crc32(Buffer.concat([bytes.subarray(0, 16), json])), 16);
+    return bytes;
+  };
   const changed = (change: (bytes: Buffer) => Uint8Array): Uint8Array => change(good());
   test.each<[string, () => Uint8Array, string]>([
     ['something else', () => Buffer.from('hello'), 'xenolog: not a Xenolog run (DIR/bad.xlog): it does not start with "XENOLOG"'],
     ['nothing', () => Buffer.alloc(0), 'xenolog: not a Xenolog run'],
     ['a cut header', () => good().subarray(0, 100), 'xenolog: the header is cut off'],
     ['a changed header', () => changed((bytes) => bytes.fill(bytes[40]! ^ 1, 40, 41)), 'xenolog: the header is damaged'],
+    [
+      'a newer version',
+      () => newer(good()),
+      'xenolog: the log has format 99; this xenolog reads up to 1 (DIR/bad.xlog): use a newer xenolog',
+    ],
     ['something after its end', () => Buffer.concat([good(), Buffer.from('x')]), 'xenolog: 1 bytes follow the end of the log'],
   ])('%s', (_, bytes, message) => {
     const path = write('bad.xlog', bytes());
