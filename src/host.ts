@@ -11,7 +11,7 @@ import type { HostConfig } from './host-config.ts';
 import type { Memory } from './memory/memory.ts';
 import { Journal } from './tables/journal.ts';
 import type { Records } from './tables/records.ts';
-import { mix, type Table, type TableSchema, type TableSnapshot } from './tables/table.ts';
+import { digestOf, mix, type Table, type TableSchema, type TableSnapshot } from './tables/table.ts';
 import * as toolstack from './toolstack/decide.ts';
 import { evolve as evolveToolstack } from './toolstack/evolve.ts';
 import { Toolstack } from './toolstack/state.ts';
@@ -81,9 +81,7 @@ export class Host {
 
   /** Equal for equal states, whatever their history. */
   digest(): number {
-    let hash = mix(this.xen.digest(), this.store.digest());
-    for (const part of [...this.tables, ...this.records]) hash = mix(hash, part.digest());
-    return hash >>> 0;
+    return mix(mix(this.xen.digest(), this.store.digest()), digestOf([...this.tables, ...this.records])) >>> 0;
   }
   snapshot(): HostSnapshot {
     return {

@@ -1,7 +1,7 @@
 // Cold state: immutable records, one Immer root for each aggregate, behind the host's one journal.
 import { type Draft, produce } from 'immer';
 import type { Journal } from './journal.ts';
-import { mix } from './table.ts';
+import { mix, mixText } from './table.ts';
 
 /** Records by number (a domain id, a device's row). Each is small: Immer's cost grows with the width of what it copies. */
 export class Records<T extends object> {
@@ -33,13 +33,10 @@ export class Records<T extends object> {
   *entries(): Generator<[number, T]> {
     for (const key of this.keys()) yield [key, this.roots.get(key)!];
   }
+  /** 0 where there are none. */
   digest(): number {
-    let hash = 17;
-    for (const [key, value] of this.entries()) {
-      hash = mix(hash, key);
-      const text = JSON.stringify(value);
-      for (let i = 0; i < text.length; i++) hash = mix(hash, text.charCodeAt(i));
-    }
+    let hash = 0;
+    for (const [key, value] of this.entries()) hash = mixText(mix(hash, key), JSON.stringify(value));
     return hash >>> 0;
   }
   snapshot(): ReadonlyMap<number, T> {

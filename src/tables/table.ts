@@ -16,12 +16,15 @@ class Column implements Restorable {
   readonly name: string;
   readonly names: readonly string[] | undefined;
   readonly wraps: boolean;
+  /** Stands for the column in a hash. */
+  readonly salt: number;
   private readonly dirty: { pages: Uint8Array };
   private readonly shift: number;
   constructor(name: string, type: ColumnType | readonly string[], dirty: { pages: Uint8Array }, shift: number) {
     this.name = name;
     this.names = typeof type === 'string' ? undefined : type;
     this.wraps = type === 'u32';
+    this.salt = mixText(0, name);
     this.array = new arrays[typeof type === 'string' ? type : 'u8'](0);
     this.dirty = dirty;
     this.shift = shift;
@@ -186,15 +189,19 @@ export class Table<S extends TableSchema> {
     for (let row = 0; row < rows.length; row++) if (first.at(row) !== 0) yield [row, this.row(owner, row)];
   }
 
-  /** A hash of every value that is not zero and of where it stands; the same for equal contents, whatever their history. */
+  /**
+   * A hash of every value that is not zero and of where it stands, by name: the same for equal contents, whatever their history, and
+   * whatever columns have been added since. 0 for a table of zeros.
+   */
   digest(): number {
-    let hash = mix(17, this.columns.length);
+    let hash = 0;
     for (const owner of this.ids()) {
-      hash = mix(hash, owner);
+      let content = 0;
       this.owners[owner]!.extent.pages.forEach((page, ordinal) => {
-        const content = this.pageHash(page);
-        if (content !== 0) hash = mix(mix(hash, ordinal), content);
+        const inPage = this.pageHash(page);
+        if (inPage !== 0) content = mix(mix(content, ordinal), inPage);
       });
+      if (content !== 0) hash = mix(mix(hash, owner), content);
     }
     return hash >>> 0;
   }
@@ -322,11 +329,11 @@ export class Table<S extends TableSchema> {
     let hash = 0;
     const start = page << this.shift;
     const end = start + (1 << this.shift);
-    this.columns.forEach((column, c) => {
+    this.columns.forEach((column) => {
       for (let index = start; index < end; index++) {
         const value = column.array[index]!;
         if (value === 0) continue;
-        hash = mix(mix(mix(hash, (c << 16) | (index - start)), value | 0), Math.floor(value / 2 ** 32));
+        hash = mix(mix(mix(mix(hash, column.salt), index - start), value | 0), Math.floor(value / 2 ** 32));
       }
     });
     this.hashes[page] = hash;
@@ -340,3 +347,19 @@ export const mix = (hash: number, value: number): number => {
   const h = Math.imul(hash ^ value, 0x01000193);
   return h ^ (h >>> 15);
 };
+
+export function mixText(hash: number, text: string): number {
+  let mixed = hash;
+  for (let i = 0; i < text.length; i++) mixed = mix(mixed, text.charCodeAt(i));
+  return mixed;
+}
+
+/** One digest of several parts. What is empty counts for nothing, so that parts may be added without changing the digest of an old state. */
+export function digestOf(parts: Iterable<{ readonly name: string; digest(): number }>): number {
+  let hash = 17;
+  for (const part of parts) {
+    const digest = part.digest();
+    if (digest !== 0) hash = mix(mixText(hash, part.name), digest);
+  }
+  return hash >>> 0;
+}
