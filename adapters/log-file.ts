@@ -48,7 +48,9 @@ export class LogFile {
 export function openLog(path: string): Log {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(path);
+    // Plain bytes, also in what is decoded from them: a Buffer has a form of its own in JSON.
+    const file = readFileSync(path);
+    bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   } catch (error) {
     throw systemFailure('read the log', path, error, UNUSABLE);
   }

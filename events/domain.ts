@@ -1,6 +1,7 @@
 // Domains: the domctls (public/domctl.h) that make, stop and end them, and what happens to a domain.
 // `domid` is whoever asks, `domain` the domain concerned: the field's name in struct xen_domctl.
-import { bool, int, oneOf, operation, text } from './schema.ts';
+import { bool, int, ints, oneOf, operation, text } from './schema.ts';
+import { operations as xenVersion } from './xen-version.ts';
 
 /** public/sched.h, SHUTDOWN_*. The order is Xen's: the index is the code. */
 export const shutdownReason = oneOf('poweroff', 'reboot', 'suspend', 'crash', 'watchdog', 'soft_reset');
@@ -49,6 +50,13 @@ export const operations = {
     { nr_cpus: int, total_pages: int, free_pages: int, scrub_pages: int, outstanding_pages: int, max_cpu_id: int },
   ),
   'sched.shutdown': operation({ domid: int, reason: shutdownReason }),
+  'domctl.resumedomain': operation({ domid: int, domain: int }),
+  /** Answers the ids of at most `max_domains` domains from `first_domain` on, ascending. */
+  'sysctl.getdomaininfolist': operation({ domid: int, first_domain: int, max_domains: int }, { domains: ints }),
+  'sysctl.sched_id': operation({ domid: int }, { sched_id: int }),
+  /** `code` is any byte: SHUTDOWN_* or what has no name. */
+  'sched.remote_shutdown': operation({ domid: int, domain: int, code: int }),
+  ...xenVersion,
 } as const;
 
 export const facts = {
@@ -75,4 +83,7 @@ export const facts = {
   'domain.relinquished': { domid: int },
   /** Nothing of it is left; its id may be used again. */
   'domain.destroyed': { domid: int },
+  /** As `domain.shut_down`, for any code. */
+  'domain.shut_down_with': { domid: int, code: int, at_ns: int },
+  'domain.resumed': { domid: int, at_ns: int },
 } as const;

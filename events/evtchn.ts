@@ -16,10 +16,21 @@ export const operations = {
       vcpu: int,
       remote_dom: int,
       remote_port: int,
+      /** The VIRQ, or the pirq. */
       virq: int,
     },
   ),
   'evtchn.unmask': operation({ domid: int, port: int }),
+  /** `flags` are BIND_PIRQ__*. The pirq must have been mapped for the domain. */
+  'evtchn.bind_pirq': operation({ domid: int, pirq: int, flags: int }, { port: int }),
+  'evtchn.bind_vcpu': operation({ domid: int, port: int, vcpu: int }),
+  /** Closes every port of `dom`: one's own, or those of a domain that the toolstack has paused. */
+  'evtchn.reset': operation({ domid: int, dom: int }),
+  /** Xen's own continuation of a reset that was preempted; nobody else has any use for it. */
+  'evtchn.reset_cont': operation({ domid: int, dom: int }),
+  /** Gives a domain the right to bind a physical interrupt (public/physdev.h); here the two have one number. */
+  'physdev.map_pirq': operation({ domid: int, dom: int, pirq: int }, { pirq: int }),
+  'physdev.unmap_pirq': operation({ domid: int, dom: int, pirq: int }),
 } as const;
 
 export const facts = {
@@ -31,4 +42,8 @@ export const facts = {
   /** The pending bit goes up; `upcall` says whether the vCPU's selector and upcall flag do too (the port is not masked). */
   'evtchn.pending_raised': { domid: int, port: int, vcpu: int, upcall: bool },
   'evtchn.unmasked': { domid: int, port: int },
+  'evtchn.pirq_bound': { domid: int, port: int, pirq: int },
+  'evtchn.vcpu_bound': { domid: int, port: int, vcpu: int },
+  'physdev.pirq_mapped': { domid: int, pirq: int },
+  'physdev.pirq_unmapped': { domid: int, pirq: int },
 } as const;

@@ -21,6 +21,16 @@ export const operations = {
   }),
   /** The domain builder's grants of the console and xenstore pages (entries 0 and 1) to dom0. */
   'gnttab.seed': operation({ domid: int, dom: int, ref: int, gfn: int, backend: int }),
+  /**
+   * unmap_grant_ref of a mapping made for devices alone (GNTMAP_device_map), which names it by its frame as well: `frame` is that of
+   * dev_bus_addr, 0 where no address is given.
+   */
+  'gnttab.unmap_device_map': operation({ domid: int, handle: int, frame: int }),
+  /** Answers the version that is then in use, whatever came of it. */
+  'gnttab.set_version': operation({ domid: int, version: int }, { version: int }),
+  'gnttab.get_version': operation({ domid: int, dom: int }, { version: int }),
+  'gnttab.get_status_frames': operation({ domid: int, dom: int, nr_frames: int }, { frames: ints }),
+  'gnttab.swap_grant_ref': operation({ domid: int, ref_a: int, ref_b: int }),
 } as const;
 
 export const facts = {
@@ -38,4 +48,6 @@ export const facts = {
   'gnttab.ref_unmapped': { domid: int, handle: int, dom: int, ref: int, clear_flags: int },
   'gnttab.copied': { source_mfn: int, source_offset: int, dest_mfn: int, dest_offset: int, len: int },
   'gnttab.entry_seeded': { domid: int, ref: int, gfn: int, backend: int },
+  /** Two entries that nobody uses have changed places in guest memory. */
+  'gnttab.refs_swapped': { domid: int, ref_a: int, ref_b: int },
 } as const;

@@ -1,6 +1,7 @@
 // The four replays, and what can be asked of a log.
 export { Cursor } from './cursor.ts';
 export { type Divergence, describeDivergence, describeStep, formatTime, same, show } from './divergence.ts';
+export { toJsonLine } from './export/jsonl.ts';
 export { fold, foldSteps, newHost } from './fold.ts';
 export { type Followed, type FollowOptions, follow } from './follow.ts';
 export { loggedImages } from './images.ts';

@@ -6,7 +6,9 @@ import { Failure } from '../failure.ts';
 import { ScenarioFailure } from '../load-scenario.ts';
 import { UNUSABLE } from '../log-file.ts';
 import { type EventsOptions, events } from './commands/events.ts';
+import { type ExportOptions, exportRun } from './commands/export.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
+import { logCheck, logInfo } from './commands/log.ts';
 import { type ReplayOptions, replay } from './commands/replay.ts';
 import { type RunOptions, run } from './commands/run.ts';
 import { why } from './commands/why.ts';
@@ -126,6 +128,29 @@ function commands(done: (status: number) => void): Command {
       examples('xenstored --socket /tmp/xs/socket --state /tmp/xs', 'xenstored --socket ./socket --xen-version 4.22'),
     )
     .action(async (options: XenstoredOptions) => done(await xenstored(options, output)));
+
+  program
+    .command('export')
+    .argument('<run>', 'a log')
+    .description('the run in a form that other tools read')
+    .option('--format <format>', 'jsonl: a JSON object a line for every step', 'jsonl')
+    .addHelpText('after', examples('export livecd.xlog --format jsonl'))
+    .action(async (path: string, options: ExportOptions) => done(await exportRun(path, options, output)));
+
+  const log = program.command('log').description('about a log as a file: see docs/log-format.md');
+  log
+    .command('info')
+    .argument('<run>', 'a log')
+    .description('what it is, from its header and its blocks')
+    .option('--json', 'for a program')
+    .addHelpText('after', examples('log info livecd.xlog'))
+    .action((path: string, options: { json?: boolean }) => done(logInfo(path, options, output)));
+  log
+    .command('check')
+    .argument('<run>', 'a log')
+    .description('read all of it. Exit status: 0 whole, 1 cut but good as far as it goes, 2 unusable')
+    .addHelpText('after', examples('log check livecd.xlog'))
+    .action((path: string) => done(logCheck(path, output)));
 
   program
     .command('xl')

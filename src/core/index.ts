@@ -51,6 +51,12 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'evtchn.send':
     case 'evtchn.status':
     case 'evtchn.unmask':
+    case 'evtchn.bind_pirq':
+    case 'evtchn.bind_vcpu':
+    case 'evtchn.reset':
+    case 'evtchn.reset_cont':
+    case 'physdev.map_pirq':
+    case 'physdev.unmap_pirq':
       return evtchn.decide(xen, command, now, guest);
     case 'sched.yield':
     case 'sched.block':
@@ -87,11 +93,24 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'gnttab.unmap_grant_ref':
     case 'gnttab.copy':
     case 'gnttab.seed':
+    case 'gnttab.unmap_device_map':
+    case 'gnttab.set_version':
+    case 'gnttab.get_version':
+    case 'gnttab.get_status_frames':
+    case 'gnttab.swap_grant_ref':
       return gnttab.decide(xen, command, now, guest);
     case 'memory.populate_physmap':
     case 'memory.decrease_reservation':
     case 'memory.current_reservation':
     case 'memory.maximum_reservation':
+    case 'memory.increase_reservation':
+    case 'memory.populate_physmap_extents':
+    case 'memory.decrease_reservation_extents':
+    case 'memory.maximum_gpfn':
+    case 'memory.maximum_ram_page':
+    case 'memory.claim_pages':
+    case 'memory.add_to_physmap':
+    case 'memory.set_pod_target':
       return p2m.decide(xen, command);
     default:
       return domain.decide(xen, command, now, guest);
@@ -108,6 +127,10 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'evtchn.closed':
     case 'evtchn.pending_raised':
     case 'evtchn.unmasked':
+    case 'evtchn.pirq_bound':
+    case 'evtchn.vcpu_bound':
+    case 'physdev.pirq_mapped':
+    case 'physdev.pirq_unmapped':
       evtchn.evolve(xen, event, seq);
       return;
     case 'vcpu.woken':
@@ -138,10 +161,12 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'gnttab.ref_unmapped':
     case 'gnttab.copied':
     case 'gnttab.entry_seeded':
+    case 'gnttab.refs_swapped':
       gnttab.evolve(xen, event);
       return;
     case 'p2m.populated':
     case 'p2m.removed':
+    case 'p2m.claimed':
       p2m.evolve(xen, event);
       return;
     default:
@@ -161,6 +186,7 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
     case 'gnttab.ref_unmapped':
     case 'gnttab.copied':
     case 'gnttab.entry_seeded':
+    case 'gnttab.refs_swapped':
       gnttab.writeGuest(xen, memory, event);
       return;
     case 'p2m.removed':

@@ -3,7 +3,7 @@
 import type { GuestReader } from '../../events/step.ts';
 import { DOMID_SELF, type DomId, type Gfn, type Mfn, type Pages } from '../../events/units.ts';
 import type { Journal } from '../tables/journal.ts';
-import { type Cell, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
+import { type Cell, digestOf, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
 import { Domains } from './domain/state.ts';
 import { mustNotBlock } from './evtchn/pending.ts';
 import { Evtchn } from './evtchn/state.ts';
@@ -15,6 +15,8 @@ import { Timers } from './timer/state.ts';
 export interface XenOptions {
   readonly nrCpus: number;
   readonly totalPages: Pages;
+  /** What Xen was booted with, as xen_version tells it. */
+  readonly commandline?: string;
 }
 
 export interface XenSnapshot {
@@ -34,23 +36,30 @@ export class Xen {
   readonly tables: readonly Table<TableSchema>[];
   /** Those in which a domain has rows of its own. */
   readonly tablesPerDomain: readonly Table<TableSchema>[];
+  /** Those in which only a domain that needs them has rows. */
+  readonly sparseTables: readonly Table<TableSchema>[];
   /** The columns of which each domain has one value. */
   readonly domainCells: readonly Cell[];
 
-  constructor(journal: Journal, { nrCpus, totalPages }: XenOptions) {
+  readonly commandline: string;
+
+  constructor(journal: Journal, { nrCpus, totalPages, commandline = '' }: XenOptions) {
     this.journal = journal;
+    this.commandline = commandline;
     this.p2m = new P2m(journal, totalPages);
     this.sched = new Sched(journal, nrCpus);
     this.evtchn = new Evtchn(journal);
     this.timers = new Timers(journal);
     this.gnttab = new Gnttab(journal);
     this.domains = new Domains(journal);
+    this.sparseTables = [this.p2m.claims, this.evtchn.pirqs] as unknown as Table<TableSchema>[];
     this.tables = [
       ...this.domains.tables,
       ...this.sched.tables,
       ...this.evtchn.tables,
       ...this.timers.tables,
       ...this.gnttab.tables,
+      ...this.sparseTables,
     ] as unknown as Table<TableSchema>[];
     this.tablesPerDomain = [
       this.sched.vcpu,
@@ -117,7 +126,7 @@ export class Xen {
   }
 
   digest(): number {
-    return this.tables.reduce((hash, table) => mix(hash, table.digest()), this.p2m.digest()) >>> 0;
+    return mix(this.p2m.digest(), digestOf(this.tables)) >>> 0;
   }
   snapshot(): XenSnapshot {
     return { tables: this.tables.map((table) => table.snapshot()), p2m: this.p2m.snapshot() };

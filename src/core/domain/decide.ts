@@ -13,6 +13,7 @@ import { isRunning, timeIn } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 import { formatHandle, parseHandle } from './state.ts';
+import { decideVersion } from './version.ts';
 
 const MAX_VIRT_CPUS = 128;
 /** What a domain gets when nobody says otherwise, and the most that it can have (xen/common/grant_table.c). */
@@ -22,11 +23,16 @@ const MAX_MAPTRACK_FRAMES = 1024;
 const MAX_PAUSES = 255;
 /** max_mem's limit: struct domain counts pages in 32 bits. */
 const MAX_PAGES = 2 ** 32 - 1;
+/** What the scheduler is called by number (public/domctl.h). */
+const XEN_SCHEDULER_CREDIT2 = 6;
 /** How many ports or mappings one step of dying gives back, before others get their turn. */
 const BATCH = 64;
 
 export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestReader): Outcome {
-  if (command.type === 'sched.shutdown') return shutdown(xen, command.domid, command.reason, now, guest);
+  if (command.type === 'sched.shutdown') {
+    const { domid, reason } = command;
+    return shutdown(xen, domid, { type: 'domain.shut_down', domid, reason, at_ns: now }, now, guest);
+  }
   const row = xen.domain.of(0)!;
 
   switch (command.type) {
@@ -48,12 +54,44 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
     }
     case 'domctl.getdomaininfo':
       return getdomaininfo(xen, command.domid, command.domain, now);
+    case 'sysctl.getdomaininfolist': {
+      if (!isPrivileged(command.domid)) return refuse('EPERM');
+      const domains: DomId[] = [];
+      for (const domid of xen.domids()) {
+        if (domains.length >= command.max_domains) break;
+        if (domid >= command.first_domain) domains.push(domid);
+      }
+      return accept({ domains });
+    }
+    case 'sysctl.sched_id':
+      return isPrivileged(command.domid) ? accept({ sched_id: XEN_SCHEDULER_CREDIT2 }) : refuse('EPERM');
+    case 'xen_version.version':
+    case 'xen_version.extraversion':
+    case 'xen_version.compile_info':
+    case 'xen_version.capabilities':
+    case 'xen_version.changeset':
+    case 'xen_version.platform_parameters':
+    case 'xen_version.get_features':
+    case 'xen_version.pagesize':
+    case 'xen_version.guest_handle':
+    case 'xen_version.commandline':
+    case 'xen_version.build_id':
+      return decideVersion(xen, command);
   }
 
   const { domain } = command;
   if (!xen.exists(domain)) return refuse('ESRCH');
   if (!isPrivileged(command.domid)) return refuse('EPERM');
   switch (command.type) {
+    case 'sched.remote_shutdown': {
+      const code = command.code & 0xff;
+      return shutdown(xen, domain, { type: 'domain.shut_down_with', domid: domain, code, at_ns: now }, now, guest);
+    }
+    case 'domctl.resumedomain': {
+      if (domain === command.domid) return refuse('EINVAL');
+      if (row.shut_down.at(domain) === 0) return accept();
+      return accept({}, { type: 'domain.resumed', domid: domain, at_ns: now }, ...forEachVcpu(xen, domain, 'vcpu.unpaused', now));
+    }
     case 'domctl.max_vcpus': {
       const { max } = command;
       if (domain === command.domid || max !== row.max_vcpus.at(domain)) return refuse('EINVAL');
@@ -196,22 +234,11 @@ function releasable(xen: Xen, domid: DomId): Fact[] {
   return facts;
 }
 
-function shutdown(
-  xen: Xen,
-  domid: DomId,
-  reason: 'poweroff' | 'reboot' | 'suspend' | 'crash' | 'watchdog' | 'soft_reset',
-  now: Ns,
-  guest: GuestReader,
-): Outcome {
+function shutdown(xen: Xen, domid: DomId, shutDown: Fact, now: Ns, guest: GuestReader): Outcome {
   if (!xen.exists(domid)) return refuse('ESRCH');
   // Only the first reason counts (domain_shutdown()).
-  if (xen.domain.of(0)!.shut_down.is(domid) !== 'no') return accept();
-  return accept(
-    {},
-    { type: 'domain.shut_down', domid, reason, at_ns: now },
-    ...forEachVcpu(xen, domid, 'vcpu.paused', now),
-    ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest),
-  );
+  if (xen.domain.of(0)!.shut_down.at(domid) !== 0) return accept();
+  return accept({}, shutDown, ...forEachVcpu(xen, domid, 'vcpu.paused', now), ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest));
 }
 
 function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome {
@@ -249,7 +276,7 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome
     flags: flags >>> 0,
     tot_pages: row.tot_pages.at(domain),
     max_pages: row.max_pages.at(domain),
-    outstanding_pages: 0,
+    outstanding_pages: xen.p2m.claimed(domain),
     shared_info_frame: row.shared_info_mfn.at(domain),
     cpu_time_ns,
     nr_online_vcpus: online,

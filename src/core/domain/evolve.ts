@@ -55,6 +55,13 @@ export function evolve(xen: Xen, event: DomainFact): void {
     case 'domain.shut_down':
       row.shut_down.become(domid, event.reason);
       return;
+    case 'domain.shut_down_with':
+      // The column's names are the codes that have one, after "no"; the others are numbers without a name.
+      row.shut_down.put(domid, event.code + 1);
+      return;
+    case 'domain.resumed':
+      row.shut_down.become(domid, 'no');
+      return;
     case 'domain.crashed':
       return; // the reason is for people; the shutdown that follows is for the tables
     case 'domain.dying_started':
@@ -85,7 +92,7 @@ function forget(xen: Xen, domid: DomId): void {
   // Its vCPUs left the run queue, and its timers the heap, when it began to die.
   for (const { mfn, count } of framesOf(xen, domid)) xen.p2m.giveBack(mfn, count);
   xen.p2m.forget(domid);
-  for (const table of xen.tablesPerDomain) table.remove(domid);
+  for (const table of [...xen.tablesPerDomain, ...xen.sparseTables]) table.remove(domid);
   for (const cell of xen.domainCells) cell.put(domid, 0);
 }
 

@@ -26,6 +26,8 @@ export const invariants: Readonly<Record<string, Invariant>> = {
       for (const domid of table.ids()) if (!xen.exists(domid)) yield `${table.name} has rows of d${domid}, which does not exist`;
       for (const domid of xen.domids()) if (!table.of(domid)) yield `${table.name} has no rows of d${domid}`;
     }
+    for (const table of xen.sparseTables)
+      for (const domid of table.ids()) if (!xen.exists(domid)) yield `${table.name} has rows of d${domid}, which does not exist`;
     for (const [domid] of xen.p2m.snapshot().domains)
       if (!xen.exists(domid)) yield `p2m has pages of d${domid}, which does not exist`;
   },

@@ -5,9 +5,9 @@ import type { EvtchnCommand, Fact, Outcome } from '../../../events/vocabulary.ts
 import { NR_VIRQS } from '../../abi/virq.ts';
 import { wake } from '../sched/decide.ts';
 import type { Xen } from '../xen.ts';
-import { resolve } from '../xsm.ts';
+import { isPrivileged, resolve } from '../xsm.ts';
 import { isMasked, isPending } from './pending.ts';
-import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq, type Ports } from './state.ts';
+import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq, NR_PIRQS, type Ports, virqRow } from './state.ts';
 
 /** Checks a hypercall. Every way of refusing one is in here; `evolve` has none. */
 export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestReader): Outcome {
@@ -26,6 +26,7 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
         case 'unbound':
           return accept(); // nobody listens, and that is no error
         case 'virq':
+        case 'pirq':
         case 'free':
           return refuse('EINVAL');
       }
@@ -63,7 +64,7 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       if (virq < 0 || virq >= NR_VIRQS) return refuse('EINVAL');
       if (isGlobalVirq(virq) && vcpu !== 0) return refuse('EINVAL');
       if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
-      if (xen.evtchn.virqs.of(domid)!.port.at(vcpu * NR_VIRQS + virq) !== 0) return refuse('EEXIST');
+      if (xen.evtchn.virqs.of(domid)!.port.at(virqRow(virq, vcpu)) !== 0) return refuse('EEXIST');
       const free = freePort(xen, domid);
       if (!free.ok) return refuse(free.errno);
       return accept({ port: free.port }, { type: 'evtchn.virq_bound', domid, port: free.port, virq, vcpu });
@@ -92,8 +93,51 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
         vcpu: theirs.notify_vcpu.at(port),
         remote_dom: theirs.remote_dom.at(port),
         remote_port: theirs.remote_port.at(port),
-        virq: theirs.virq.at(port),
+        virq: theirs.virq.at(port), // or the pirq
       });
+    }
+    case 'evtchn.bind_pirq': {
+      const { pirq } = command;
+      if (pirq < 0 || pirq >= NR_PIRQS) return refuse('EINVAL');
+      const pirqs = xen.evtchn.pirqs.of(domid);
+      if (pirqs?.state.is(pirq) !== 'mapped') return refuse('EPERM');
+      if (pirqs.port.at(pirq) !== 0) return refuse('EEXIST');
+      const free = freePort(xen, domid);
+      if (!free.ok) return refuse(free.errno);
+      return accept({ port: free.port }, { type: 'evtchn.pirq_bound', domid, port: free.port, pirq });
+    }
+    case 'evtchn.bind_vcpu': {
+      const { port, vcpu } = command;
+      if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
+      if (!xen.evtchn.isValid(domid, port) || !mayMove(ports, port)) return refuse('EINVAL');
+      return accept({}, { type: 'evtchn.vcpu_bound', domid, port, vcpu });
+    }
+    case 'evtchn.reset':
+    case 'evtchn.reset_cont': {
+      const dom = xen.self(domid, command.dom);
+      if (!xen.exists(dom)) return refuse('ESRCH');
+      const target = resolve(xen, domid, dom);
+      if (!target.ok) return refuse(target.errno);
+      if (dom !== domid && xen.domain.of(0)!.controller_pause_count.at(dom) === 0) return refuse('EINVAL');
+      // No reset is ever left half done here, so there is none to go on with.
+      if (command.type === 'evtchn.reset_cont') return refuse('EBUSY');
+      return accept({}, ...[...xen.evtchn.ports.inUse(dom)].map(([port]): Fact => ({ type: 'evtchn.closed', domid: dom, port })));
+    }
+    case 'physdev.map_pirq':
+    case 'physdev.unmap_pirq': {
+      const { pirq } = command;
+      if (!isPrivileged(domid)) return refuse('EPERM');
+      const dom = xen.self(domid, command.dom);
+      if (!xen.isAlive(dom)) return refuse('ESRCH');
+      if (pirq < 0 || pirq >= NR_PIRQS) return refuse('EINVAL');
+      const isMapped = xen.evtchn.pirqs.of(dom)?.state.is(pirq) === 'mapped';
+      if (command.type === 'physdev.map_pirq')
+        return isMapped ? accept({ pirq }) : accept({ pirq }, { type: 'physdev.pirq_mapped', domid: dom, pirq });
+      if (!isMapped) return refuse('EINVAL');
+      const port = xen.evtchn.pirqs.of(dom)!.port.at(pirq);
+      const unmapped: Fact = { type: 'physdev.pirq_unmapped', domid: dom, pirq };
+      const facts: Fact[] = port === 0 ? [unmapped] : [{ type: 'evtchn.closed', domid: dom, port }, unmapped];
+      return accept({}, ...facts);
     }
     case 'evtchn.unmask': {
       const { port } = command;
@@ -116,6 +160,21 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
   }
 }
 
+/** Whether a port can be told to notify another vCPU: not those that belong to one. */
+function mayMove(ports: Ports, port: Port): boolean {
+  switch (ports.state.is(port)) {
+    case 'unbound':
+    case 'interdomain':
+    case 'pirq':
+      return true;
+    case 'virq':
+      return isGlobalVirq(ports.virq.at(port));
+    case 'free':
+    case 'ipi':
+      return false;
+  }
+}
+
 /** What raising a port leads to: nothing where it is pending already (evtchn_2l_set_pending()). */
 export function raise(xen: Xen, domid: DomId, port: Port, now: Ns, guest: GuestReader): Fact[] {
   const page = xen.sharedInfo(domid);
@@ -128,7 +187,7 @@ export function raise(xen: Xen, domid: DomId, port: Port, now: Ns, guest: GuestR
 
 /** What a virtual interrupt leads to: nothing where nobody has bound it. */
 export function raiseVirq(xen: Xen, domid: DomId, vcpu: number, virq: number, now: Ns, guest: GuestReader): Fact[] {
-  const port = xen.evtchn.virqs.of(domid)?.port.at(vcpu * NR_VIRQS + virq) ?? 0;
+  const port = xen.evtchn.virqs.of(domid)?.port.at(virqRow(virq, vcpu)) ?? 0;
   return port === 0 ? [] : raise(xen, domid, port, now, guest);
 }
 

@@ -1,12 +1,17 @@
 import type { DomId, Port } from '../../../events/units.ts';
 import type { EvtchnFact } from '../../../events/vocabulary.ts';
-import { NR_VIRQS } from '../../abi/virq.ts';
 import type { Xen } from '../xen.ts';
-import type { Ports } from './state.ts';
+import { type Ports, virqRow } from './state.ts';
 
 /** Applies a fact to the tables. Total; the only writer of this slice. */
 export function evolve(xen: Xen, event: EvtchnFact, seq: number): void {
-  const { domid, port } = event;
+  const { domid } = event;
+  if (event.type === 'physdev.pirq_mapped' || event.type === 'physdev.pirq_unmapped') {
+    const pirqs = xen.evtchn.pirqs.of(domid) ?? xen.evtchn.pirqs.add(domid);
+    pirqs.state.become(event.pirq, event.type === 'physdev.pirq_mapped' ? 'mapped' : 'none');
+    return;
+  }
+  const { port } = event;
   const ports = xen.evtchn.ports.of(domid)!;
   switch (event.type) {
     case 'evtchn.pending_raised':
@@ -33,7 +38,7 @@ export function evolve(xen: Xen, event: EvtchnFact, seq: number): void {
       ports.state.become(port, 'virq');
       ports.virq.put(port, event.virq);
       ports.notify_vcpu.put(port, event.vcpu);
-      xen.evtchn.virqs.of(domid)!.port.put(event.vcpu * NR_VIRQS + event.virq, port);
+      xen.evtchn.virqs.of(domid)!.port.put(virqRow(event.virq, event.vcpu), port);
       return;
     case 'evtchn.ipi_bound':
       take(xen, domid, port);
@@ -44,10 +49,20 @@ export function evolve(xen: Xen, event: EvtchnFact, seq: number): void {
       const state = ports.state.is(port);
       // As in Xen, the peer keeps its port and waits for us to bind again.
       if (state === 'interdomain') unbindPeer(xen, ports, port);
-      if (state === 'virq') xen.evtchn.virqs.of(domid)!.port.put(ports.notify_vcpu.at(port) * NR_VIRQS + ports.virq.at(port), 0);
+      if (state === 'virq') xen.evtchn.virqs.of(domid)!.port.put(virqRow(ports.virq.at(port), ports.notify_vcpu.at(port)), 0);
+      if (state === 'pirq') xen.evtchn.pirqs.of(domid)!.port.put(ports.virq.at(port), 0);
       release(xen, ports, domid, port);
       return;
     }
+    case 'evtchn.pirq_bound':
+      take(xen, domid, port);
+      ports.state.become(port, 'pirq');
+      ports.virq.put(port, event.pirq);
+      xen.evtchn.pirqs.of(domid)!.port.put(event.pirq, port);
+      return;
+    case 'evtchn.vcpu_bound':
+      ports.notify_vcpu.put(port, event.vcpu);
+      return;
     case 'evtchn.unmasked':
       return; // a bit in guest memory
     default:

@@ -1,6 +1,6 @@
 import { NR_VIRQS } from '../../abi/virq.ts';
 import type { Invariant } from '../invariants.ts';
-import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq } from './state.ts';
+import { EVTCHN_2L_NR_CHANNELS, virqRow } from './state.ts';
 
 export const invariants: Readonly<Record<string, Invariant>> = {
   *'evtchn.interdomainIsMutual'({ evtchn: { ports } }) {
@@ -17,17 +17,29 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     for (const domid of ports.ids()) {
       for (const [port, { state, virq, notify_vcpu }] of ports.inUse(domid)) {
         if (state !== 'virq') continue;
-        const bound = virqs.of(domid)!.port.at(notify_vcpu * NR_VIRQS + virq);
+        const bound = virqs.of(domid)!.port.at(virqRow(virq, notify_vcpu));
         if (bound !== port)
           yield `d${domid} port ${port} is for virq ${virq} of vCPU ${notify_vcpu}, which leads to port ${bound}`;
-        if (isGlobalVirq(virq) && notify_vcpu !== 0) yield `d${domid} port ${port}: virq ${virq} is bound on vCPU ${notify_vcpu}`;
       }
       for (const [row, { port }] of virqs.inUse(domid)) {
         const { state, virq, notify_vcpu } = ports.row(domid, port);
-        if (state !== 'virq' || notify_vcpu * NR_VIRQS + virq !== row)
+        if (state !== 'virq' || virqRow(virq, notify_vcpu) !== row)
           yield `d${domid}: virq ${row % NR_VIRQS} of vCPU ${Math.floor(row / NR_VIRQS)} leads to port ${port}, which is ${state}`;
       }
     }
+  },
+
+  *'evtchn.pirqLeadsToItsPort'({ evtchn: { ports, pirqs } }) {
+    for (const domid of ports.ids())
+      for (const [port, { state, virq }] of ports.inUse(domid))
+        if (state === 'pirq' && (pirqs.of(domid)?.port.at(virq) !== port || pirqs.of(domid)?.state.is(virq) !== 'mapped'))
+          yield `d${domid} port ${port} is for pirq ${virq}, which leads to port ${pirqs.of(domid)?.port.at(virq) ?? 0}`;
+    for (const domid of pirqs.ids())
+      for (let pirq = 0; pirq < pirqs.of(domid)!.length; pirq++) {
+        const port = pirqs.of(domid)!.port.at(pirq);
+        if (port !== 0 && (ports.of(domid)?.state.is(port) !== 'pirq' || ports.of(domid)!.virq.at(port) !== pirq))
+          yield `d${domid}: pirq ${pirq} leads to port ${port}, which is ${ports.of(domid)?.state.is(port) ?? 'not there'}`;
+      }
   },
 
   *'evtchn.portIsWithinItsLimits'(xen) {
@@ -41,7 +53,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
   *'evtchn.notifiesAVcpuThatIsThere'(xen) {
     for (const domid of xen.evtchn.ports.ids())
       for (const [port, { state, notify_vcpu }] of xen.evtchn.ports.inUse(domid))
-        if ((state === 'virq' || state === 'ipi') && !xen.hasVcpu(domid, notify_vcpu))
+        if ((state === 'virq' || state === 'ipi' || notify_vcpu !== 0) && !xen.hasVcpu(domid, notify_vcpu))
           yield `d${domid} port ${port} is for vCPU ${notify_vcpu}, which is not there`;
   },
 

@@ -1,17 +1,18 @@
 // Event channels: each domain's ports, and which port a virtual interrupt goes to.
 import type { DomId, Port } from '../../../events/units.ts';
-import { VIRQ } from '../../abi/virq.ts';
+import { NR_VIRQS, VIRQ } from '../../abi/virq.ts';
 import type { Journal } from '../../tables/journal.ts';
 import { type Rows, Table } from '../../tables/table.ts';
 
 export const evtchnSchema = {
   /** ECS_* of xen/include/xen/sched.h. */
-  state: ['free', 'unbound', 'interdomain', 'virq', 'ipi'],
+  state: ['free', 'unbound', 'interdomain', 'virq', 'ipi', 'pirq'],
   notify_vcpu: 'u8',
   /** For unbound: who may bind. For interdomain: the peer. */
   remote_dom: 'u16',
   remote_port: 'u32',
-  virq: 'u8',
+  /** The VIRQ, or the pirq. */
+  virq: 'u16',
   /** The step that last raised it: the cause of whatever its handler does. */
   raised_by: 'f64',
 } as const;
@@ -23,6 +24,13 @@ export const virqSchema = { port: 'u32' } as const;
 /** VIRQs of a domain as a whole, bound on vCPU 0 only (xen/common/event_channel.c, virq_is_global()). */
 const perVcpu: readonly number[] = [VIRQ.TIMER, VIRQ.DEBUG, VIRQ.XENOPROF, VIRQ.XENPMU];
 export const isGlobalVirq = (virq: number): boolean => !perVcpu.includes(virq);
+/** Where a VIRQ's port stands: a global one belongs to vCPU 0, whichever vCPU it notifies. */
+export const virqRow = (virq: number, vcpu: number): number => (isGlobalVirq(virq) ? 0 : vcpu) * NR_VIRQS + virq;
+
+/** Row pirq: what a domain may do with it. Only domains that have been given one have rows. */
+export const pirqSchema = { state: ['none', 'mapped'], port: 'u32' } as const;
+/** How many pirqs a domain can have (nr_pirqs of struct domain): the interrupts of a machine without extra IO-APICs. */
+export const NR_PIRQS = 1024;
 
 /** How many ports the two-level ABI has with 64-bit words (public/event_channel.h, EVTCHN_2L_NR_CHANNELS). */
 export const EVTCHN_2L_NR_CHANNELS = 4096;
@@ -32,9 +40,11 @@ const EVTCHNS_PER_BUCKET = 64;
 export class Evtchn {
   readonly ports: Table<typeof evtchnSchema>;
   readonly virqs: Table<typeof virqSchema>;
+  readonly pirqs: Table<typeof pirqSchema>;
   constructor(journal: Journal) {
     this.ports = new Table('evtchn', evtchnSchema, journal, EVTCHNS_PER_BUCKET);
     this.virqs = new Table('virq', virqSchema, journal, 32);
+    this.pirqs = new Table('pirq', pirqSchema, journal, 16);
   }
   get tables() {
     return [this.ports, this.virqs] as const;

@@ -53,6 +53,13 @@ export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestRe
         ? refuse('bad_handle')
         : accept({}, ...unmapped(xen, domid, handle, now, guest));
     }
+    case 'gnttab.unmap_device_map': {
+      const { handle, frame } = command;
+      const maps = xen.gnttab.maptrack.of(domid)!;
+      if (maps.state.is(handle) === 'free') return refuse('bad_handle');
+      if (frame === 0) return accept(); // names no part of the mapping, so all of it stays
+      return maps.mfn.at(handle) === frame ? accept({}, ...unmapped(xen, domid, handle, now, guest)) : refuse('bad_dev_addr');
+    }
     case 'gnttab.copy': {
       const { source_offset, dest_offset, len } = command;
       const from = copyOwner(xen, domid, command.source_dom, command.source_is_ref);
@@ -67,6 +74,31 @@ export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestRe
       if (source_offset + len > PAGE_SIZE || dest_offset + len > PAGE_SIZE) return refuse('bad_copy_arg');
       return accept({}, { type: 'gnttab.copied', source_mfn: source.mfn, source_offset, dest_mfn: dest.mfn, dest_offset, len });
     }
+    case 'gnttab.set_version': {
+      const { version } = command;
+      const value = { version: GRANT_VERSION };
+      if (version !== 1 && version !== 2) return refuse('EINVAL', value);
+      // Domains are limited to version 1, as by gnttab=max-ver:1.
+      return version === GRANT_VERSION ? accept(value) : refuse('ENOSYS', value);
+    }
+    case 'gnttab.get_version': {
+      const target = resolve(xen, domid, command.dom);
+      return target.ok ? accept({ version: GRANT_VERSION }) : refuse(target.errno);
+    }
+    case 'gnttab.get_status_frames': {
+      const target = resolve(xen, domid, command.dom);
+      if (!target.ok) return refuse(target.errno === 'EPERM' ? 'permission_denied' : 'bad_domain');
+      // Version 1 has its status in the entries.
+      return command.nr_frames > 0 ? refuse('general_error') : accept({ frames: [] });
+    }
+    case 'gnttab.swap_grant_ref': {
+      const { ref_a, ref_b } = command;
+      if (entryFrame(xen, domid, ref_a) < 0 || entryFrame(xen, domid, ref_b) < 0) return refuse('bad_gntref');
+      if (ref_a === ref_b) return accept();
+      const { readers, writers } = xen.gnttab.active.of(domid)!;
+      const isBusy = (ref: Gref): boolean => readers.at(ref) + writers.at(ref) > 0;
+      return isBusy(ref_a) || isBusy(ref_b) ? refuse('eagain') : accept({}, { type: 'gnttab.refs_swapped', domid, ref_a, ref_b });
+    }
     case 'gnttab.seed': {
       if (!isPrivileged(domid)) return refuse('EPERM');
       const { dom, ref, gfn, backend } = command;
@@ -78,6 +110,9 @@ export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestRe
       return command satisfies never;
   }
 }
+
+/** The version of every grant table. */
+const GRANT_VERSION = 1;
 
 /** The frame of the grant table in which an entry stands, or -1 where the table does not reach so far. */
 export function entryFrame(xen: Xen, dom: DomId, ref: Gref): Mfn {

@@ -50,6 +50,7 @@ export function evolve(xen: Xen, event: GnttabFact): void {
     }
     case 'gnttab.copied':
     case 'gnttab.entry_seeded':
+    case 'gnttab.refs_swapped':
       return; // bytes in guest memory
     default:
       event satisfies never;

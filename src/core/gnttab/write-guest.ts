@@ -2,7 +2,7 @@ import type { GnttabFact } from '../../../events/vocabulary.ts';
 import type { Frames } from '../../memory/memory.ts';
 import type { Xen } from '../xen.ts';
 import { entryFrame, entryOffset } from './decide.ts';
-import { GTF_permit_access } from './state.ts';
+import { GRANT_ENTRY_SIZE, GTF_permit_access } from './state.ts';
 
 /** What a fact writes into grant tables and granted frames. Live and in re-enactment only, before `evolve`. */
 export function writeGuest(xen: Xen, frames: Frames, event: GnttabFact): void {
@@ -19,6 +19,14 @@ export function writeGuest(xen: Xen, frames: Frames, event: GnttabFact): void {
     case 'gnttab.copied': {
       const bytes = frames.read(event.source_mfn, event.source_offset, event.len).slice();
       frames.write(event.dest_mfn, event.dest_offset, bytes);
+      return;
+    }
+    case 'gnttab.refs_swapped': {
+      const { domid, ref_a, ref_b } = event;
+      const [a, b] = [ref_a, ref_b].map((ref) => ({ mfn: entryFrame(xen, domid, ref), at: entryOffset(ref) }));
+      const first = frames.read(a!.mfn, a!.at, GRANT_ENTRY_SIZE).slice();
+      frames.write(a!.mfn, a!.at, frames.read(b!.mfn, b!.at, GRANT_ENTRY_SIZE).slice());
+      frames.write(b!.mfn, b!.at, first);
       return;
     }
     case 'gnttab.entry_seeded': {

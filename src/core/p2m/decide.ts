@@ -4,14 +4,26 @@ import type { DomId, Gfn, Mfn, Pages } from '../../../events/units.ts';
 import type { MemoryCommand, Outcome } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
 import { resolve } from '../xsm.ts';
+import { available, claim, decrease, increase, nothingDone, populate } from './extents.ts';
 import { overlaps, slice } from './ranges.ts';
 
 export function decide(xen: Xen, command: MemoryCommand): Outcome {
+  if (command.type === 'memory.maximum_ram_page') return accept({ page: xen.p2m.totalPages });
+  if (command.type === 'memory.claim_pages') return claim(xen, command);
   const target = resolve(xen, command.domid, command.dom);
   if (!target.ok) {
-    // These two answer how far they came, whatever stopped them (do_memory_op()).
-    const moves = command.type === 'memory.populate_physmap' || command.type === 'memory.decrease_reservation';
-    return moves ? accept({ nr_done: 0 }) : refuse(target.errno);
+    switch (command.type) {
+      // These answer how far they came, whatever stopped them (do_memory_op()).
+      case 'memory.populate_physmap':
+      case 'memory.decrease_reservation':
+      case 'memory.decrease_reservation_extents':
+        return accept({ nr_done: 0 });
+      case 'memory.increase_reservation':
+      case 'memory.populate_physmap_extents':
+        return accept(nothingDone);
+      default:
+        return refuse(target.errno);
+    }
   }
   const { dom } = target;
   const row = xen.domain.of(0)!;
@@ -23,7 +35,7 @@ export function decide(xen: Xen, command: MemoryCommand): Outcome {
       if (nr_pages <= 0 || gfn < 0 || gfn + nr_pages > MAX_GFN || !xen.isAlive(dom)) return accept({ nr_done: 0 });
       if (overlaps(xen.p2m.of(dom), gfn, nr_pages)) return accept({ nr_done: 0 });
       const room = row.max_pages.at(dom) - row.tot_pages.at(dom);
-      const extents = allocate(xen, Math.min(nr_pages, room));
+      const extents = allocate(xen, Math.min(nr_pages, room, available(xen, dom)));
       if (extents.length === 0) return accept({ nr_done: 0 });
       const done = pagesIn(extents);
       return accept({ nr_done: done }, { type: 'p2m.populated', domid: dom, gfn, extents });
@@ -39,6 +51,22 @@ export function decide(xen: Xen, command: MemoryCommand): Outcome {
       return accept({ nr_pages: row.tot_pages.at(dom) });
     case 'memory.maximum_reservation':
       return accept({ nr_pages: row.max_pages.at(dom) });
+    case 'memory.increase_reservation':
+      return increase(xen, command, dom);
+    case 'memory.populate_physmap_extents':
+      return populate(xen, command, dom);
+    case 'memory.decrease_reservation_extents':
+      return decrease(xen, command, dom);
+    case 'memory.maximum_gpfn': {
+      // A PV domain says in its shared info page how far its pages go; none of ours does (domain_get_maximum_gpfn()).
+      const last = row.hvm.at(dom) === 1 ? xen.p2m.of(dom).at(-1) : undefined;
+      return accept({ gpfn: last === undefined ? 0 : last.gfn + last.count - 1 });
+    }
+    case 'memory.add_to_physmap':
+      if (command.space === XENMAPSPACE_gmfn_foreign) return refuse('ENOSYS');
+      return refuse(row.hvm.at(dom) === 1 ? 'EINVAL' : 'EACCES');
+    case 'memory.set_pod_target':
+      return refuse('EINVAL');
     default:
       return command satisfies never;
   }
@@ -57,6 +85,9 @@ function removable(xen: Xen, dom: DomId, gfn: Gfn, nr_pages: Pages): Pages {
   }
   return next - gfn;
 }
+
+/** public/memory.h: such pages are added by the batch alone. */
+const XENMAPSPACE_gmfn_foreign = 4;
 
 /** No page number reaches so far, whatever the processor (xen/arch/x86/include/asm/page.h). */
 const MAX_GFN = 2 ** 40;

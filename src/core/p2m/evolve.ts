@@ -1,3 +1,4 @@
+import type { DomId, Pages } from '../../../events/units.ts';
 import type { P2mFact } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
 import { pagesIn } from './decide.ts';
@@ -15,16 +16,28 @@ export function evolve(xen: Xen, event: P2mFact): void {
         gfn += count;
       }
       tot_pages.add(event.domid, pagesIn(event.extents));
+      useClaim(xen, event.domid, pagesIn(event.extents));
       return;
     }
     case 'p2m.removed': {
       const parts = slice(xen.p2m.of(event.domid), event.gfn, event.nr_pages);
       if (parts.length === 0) return;
       xen.p2m.unpopulate(event.domid, event.gfn, parts);
-      tot_pages.add(event.domid, -parts.reduce((sum, part) => sum + part.count, 0));
+      const pages = parts.reduce((sum, part) => sum + part.count, 0);
+      tot_pages.add(event.domid, -pages);
+      useClaim(xen, event.domid, -pages);
       return;
     }
+    case 'p2m.claimed':
+      (xen.p2m.claims.of(event.domid) ?? xen.p2m.claims.add(event.domid)).pages.put(0, event.outstanding_pages);
+      return;
     default:
       event satisfies never;
   }
+}
+
+/** What a domain gets comes out of what was set aside for it, and what it gives back goes there (domain_adjust_tot_pages()). */
+function useClaim(xen: Xen, domid: DomId, pages: Pages): void {
+  const claimed = xen.p2m.claimed(domid);
+  if (claimed > 0) xen.p2m.claims.of(domid)!.pages.put(0, Math.max(0, claimed - pages));
 }

@@ -32,6 +32,14 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     for (const [domid, ranges] of xen.p2m.snapshot().domains) yield* flaws(`d${domid}`, ranges);
   },
 
+  *'p2m.claimsFitIntoTheHeap'(xen) {
+    for (const domid of xen.p2m.claims.ids())
+      if (xen.p2m.claimed(domid) < 0) yield `d${domid} has ${xen.p2m.claimed(domid)} pages set aside`;
+    // Who gives pages back has them set aside again, and they are in the heap then.
+    if (xen.p2m.allClaimed > xen.p2m.freePages)
+      yield `${xen.p2m.allClaimed} pages are set aside, and ${xen.p2m.freePages} are free`;
+  },
+
   *'p2m.totPagesCountsThePages'(xen) {
     const { tot_pages } = xen.domain.of(0)!;
     for (const domid of xen.domids()) {

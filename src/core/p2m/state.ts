@@ -1,12 +1,19 @@
 // Who has which page of the machine: each domain's p2m, and the heap of free frames.
 import type { DomId, Gfn, Mfn, Pages } from '../../../events/units.ts';
 import type { Journal } from '../../tables/journal.ts';
-import { mix } from '../../tables/table.ts';
+import { mix, Table } from '../../tables/table.ts';
 import { insert, lookup, type Range, type Ranges, remove } from './ranges.ts';
 
 /** Frames below this one are the hypervisor's own, as its image and the low megabytes are. */
 export const FIRST_FREE_MFN = 0x1000;
 const none: Ranges = [];
+
+/**
+ * From here on stand pages that a domain has without a page number of its own: what increase_reservation gives a PV domain, which
+ * knows them by their frames. Page UNPLACED + mfn is frame mfn.
+ */
+export const UNPLACED = 2 ** 40;
+export const claimSchema = { pages: 'f64' } as const;
 
 export interface P2mSnapshot {
   readonly domains: readonly (readonly [DomId, Ranges])[];
@@ -20,9 +27,12 @@ export class P2m {
   private freeFrames: Ranges;
   private readonly journal: Journal;
   readonly totalPages: Pages;
+  /** Row 0 of a domain: how many pages are set aside for it, beyond those that it has. Only those with a claim have a row. */
+  readonly claims: Table<typeof claimSchema>;
 
   constructor(journal: Journal, totalPages: Pages) {
     this.journal = journal;
+    this.claims = new Table('claim', claimSchema, journal, 1);
     this.totalPages = totalPages;
     const count = totalPages - FIRST_FREE_MFN;
     this.freeFrames = count > 0 ? [{ gfn: FIRST_FREE_MFN, mfn: FIRST_FREE_MFN, count }] : none;
@@ -36,6 +46,15 @@ export class P2m {
   }
   get freePages(): Pages {
     return this.freeFrames.reduce((sum, range) => sum + range.count, 0);
+  }
+  /** How many pages are set aside for a domain (outstanding_pages of struct domain). */
+  claimed(domid: DomId): Pages {
+    return this.claims.of(domid)?.pages.at(0) ?? 0;
+  }
+  get allClaimed(): Pages {
+    let pages = 0;
+    for (const domid of this.claims.ids()) pages += this.claimed(domid);
+    return pages;
   }
   of(domid: DomId): Ranges {
     return this.domains[domid] ?? none;

@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""Reads a Xenolog run with nothing but the standard library: checks the chain of its blocks and prints every step as a line of JSON.
+
+    python3 read-log.py RUN.xlog [--facts]
+
+The format is described in docs/log-format.md; the lines are those of `xenolog export RUN --format jsonl`. With --facts only what
+happened is printed, and the columns of commands, reads and answers are not looked at. Exit status: 0, or 2 for a log that can not be
+used; a log that was cut is read as far as it goes, and standard error says so.
+"""
+import base64
+import hashlib
+import json
+import struct
+import sys
+import zlib
+
+MAGIC = b"XENOLOG\n"
+BLOCK_MAGIC = b"XBLK"
+BLOCK_HEADER = 64
+STEPS, END = 1, 2
+# The first columns of a block belong to the step itself.
+FRAME = ["int", "text", "int", "int", "uint", "uint", "int", "uint", "uint", "uint"]
+TIME, ORIGIN, CAUSE, BATCH, COMMAND, READ_COUNT, READS, OUTCOME, FACT_COUNT, FACTS = range(10)
+
+
+class Unusable(Exception):
+    pass
+
+
+class Column:
+    """Reads the values of one column of one block, one after the other."""
+
+    def __init__(self, data, kind, names=None):
+        self.data, self.kind, self.names = data, kind, names
+        self.at = 0
+        self.last = 0
+        self.words = []
+        # A column without bytes holds zeros and empty lists.
+        self.absent = len(data) == 0 and kind not in ("text", "bytes")
+
+    def uint(self):
+        value, scale = 0, 1
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value += (byte & 127) * scale
+            if byte < 128:
+                return value
+            scale *= 128
+
+    def signed(self):
+        """Sign and six bits first, then the rest; None is the escape that stands before a number that is no difference."""
+        first = self.data[self.at]
+        self.at += 1
+        value = (first >> 1) & 63
+        if first >= 128:
+            value += self.uint() * 64
+        if first & 1:
+            return None if value == 0 else -value
+        return value
+
+    def number(self):
+        value = self.signed()
+        return 0 if value is None else value
+
+    def raw(self):
+        size = self.uint()
+        part = self.data[self.at : self.at + size]
+        self.at += size
+        return part
+
+    def word(self):
+        known = self.uint()
+        if known:
+            return self.words[known - 1]
+        self.words.append(self.raw().decode("latin-1"))
+        return self.words[-1]
+
+    def take(self):
+        kind = self.kind
+        if kind == "int":
+            if self.absent:
+                return 0
+            step = self.signed()
+            self.last = self.number() if step is None else self.last + step
+            return self.last
+        if kind == "uint":
+            return 0 if self.absent else self.uint()
+        if kind == "name":
+            return self.names[0 if self.absent else self.uint()]
+        if kind == "bool":
+            return not self.absent and self.uint() == 1
+        if kind == "text":
+            return self.word()
+        if kind == "bytes":
+            return base64.b64encode(self.raw()).decode()
+        count = 0 if self.absent else self.uint()
+        return [self.word() if kind == "texts" else self.number() for _ in range(count)]
+
+
+def read_header(data):
+    if data[:8] != MAGIC:
+        raise Unusable("not a Xenolog run")
+    version, length, crc = struct.unpack_from("<III", data, 8)
+    body = data[20 : 20 + length]
+    if len(body) < length or zlib.crc32(data[:16] + body) != crc:
+        raise Unusable("the header is damaged")
+    if version != 1:
+        raise Unusable(f"format {version} is not known here")
+    return json.loads(body), 20 + length
+
+
+def read_blocks(data, start):
+    """Yields (kind, number of steps, first step, payload) of every whole block, having checked it."""
+    chain = hashlib.sha256(data[:start]).digest()
+    at, number = start, 0
+    while at < len(data):
+        header = data[at : at + BLOCK_HEADER]
+        if len(header) < BLOCK_HEADER:
+            print(f"the log is cut off in block {number}", file=sys.stderr)
+            return
+        magic, kind, length, count, first, crc = struct.unpack_from("<4sIIIQI", header)
+        if magic != BLOCK_MAGIC or zlib.crc32(header[:60]) != struct.unpack_from("<I", header, 60)[0]:
+            raise Unusable(f"block {number}: the checksum of its header differs")
+        payload = data[at + BLOCK_HEADER : at + BLOCK_HEADER + length]
+        if len(payload) < length:
+            print(f"the log is cut off in block {number}", file=sys.stderr)
+            return
+        if zlib.crc32(payload) != crc:
+            raise Unusable(f"block {number}: its checksum differs")
+        chain = hashlib.sha256(chain + header[4:28] + payload).digest()
+        if chain != header[28:60]:
+            raise Unusable(f"block {number}: it does not follow the block before")
+        yield kind, count, first, payload
+        if kind == END:
+            return
+        at += BLOCK_HEADER + length
+        number += 1
+    print("the log was not closed", file=sys.stderr)
+
+
+def columns_of(vocabulary):
+    """(kind, names) of every column, and where the columns of each command and fact begin."""
+    kinds = [(kind, None) for kind in FRAME]
+
+    def place(fields):
+        first = len(kinds)
+        kinds.extend((field[1], field[2] if len(field) > 2 else None) for field in fields)
+        return [(field[0], first + i) for i, field in enumerate(fields)]
+
+    commands = [(name, place(args), place(returns)) for name, args, returns in vocabulary["commands"]]
+    facts = [(name, place(fields)) for name, fields in vocabulary["facts"]]
+    return kinds, commands, facts
+
+
+def read_steps(vocabulary, plan, payload, first, facts_only):
+    kinds, commands, facts = plan
+    head = Column(payload, "uint")
+    count, number = head.uint(), head.uint()
+    lengths = [head.uint() for _ in range(number)]
+    columns, at = [], head.at
+    for (kind, names), length in zip(kinds, lengths):
+        columns.append(Column(payload[at : at + length], kind, names))
+        at += length
+
+    def message(name, fields):
+        made = {} if name is None else {"type": name}
+        for field, column in fields:
+            made[field] = columns[column].take()
+        return made
+
+    def events():
+        kinds_of_facts = [columns[FACTS].take() for _ in range(columns[FACT_COUNT].take())]
+        return [message(*facts[kind]) for kind in kinds_of_facts]
+
+    for seq in range(first, first + count):
+        if facts_only:
+            for event in events():
+                yield {"seq": seq, "fact": event}
+            continue
+        step = {"seq": seq, "time": columns[TIME].take(), "origin": columns[ORIGIN].take()}
+        back, batch = columns[CAUSE].take(), columns[BATCH].take()
+        step["cause"] = seq - back if back else None
+        if batch:
+            step["batch"] = batch - 1
+        name, args, returns = commands[columns[COMMAND].take()]
+        reads = [columns[READS].take() for _ in range(columns[READ_COUNT].take())]
+        step["command"] = message(name, args)
+        step["reads"] = reads
+        code = columns[OUTCOME].take()
+        outcome = {"ok": code == 0}
+        if code:
+            outcome["errno"] = vocabulary["errnos"][(code - 1) >> 1]
+        if code % 2 == 0:
+            outcome["value"] = message(None, returns)
+        happened = events()
+        if happened or code == 0:
+            outcome["events"] = happened
+        step["outcome"] = outcome
+        yield step
+
+
+def main(path, facts_only):
+    with open(path, "rb") as file:
+        data = file.read()
+    header, start = read_header(data)
+    vocabulary = header["vocabulary"]
+    plan = columns_of(vocabulary)
+    for kind, _, first, payload in read_blocks(data, start):
+        if kind != STEPS:
+            continue
+        for line in read_steps(vocabulary, plan, payload, first, facts_only):
+            sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    arguments = [argument for argument in sys.argv[1:] if argument != "--facts"]
+    if len(arguments) != 1:
+        sys.exit(__doc__)
+    sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        main(arguments[0], "--facts" in sys.argv)
+    except Unusable as problem:
+        print(f"{arguments[0]}: {problem}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,91 @@
+// Judges the hypervisor by a recording of hypercalls of real Xen: the same calls from the same start, and what differs.
+import { type Answer, type Caller, callerOf, perform, portStatus } from './hypercall-calls.ts';
+import type { CallRecord, PortRecord, Sequence } from './hypercall-record.ts';
+import { startOf } from './hypercall-start.ts';
+
+export interface Mismatch {
+  readonly mix: string;
+  readonly seed: number;
+  /** The call's number, or null for the port tables at the end. */
+  readonly seq: number | null;
+  readonly op: string;
+  readonly args: unknown;
+  readonly expected: unknown;
+  /** Null where the call is not known. */
+  readonly got: unknown;
+}
+export interface Tally {
+  readonly matched: number;
+  readonly total: number;
+}
+export interface Verdict extends Tally {
+  readonly byOp: ReadonlyMap<string, Tally>;
+  readonly mismatches: readonly Mismatch[];
+}
+
+/** Plays the sequences. A final port table counts as one answer for each domain. */
+export function judge(sequences: Iterable<Sequence>): Verdict {
+  const byOp = new Map<string, { matched: number; total: number }>();
+  const mismatches: Mismatch[] = [];
+  for (const sequence of sequences)
+    for (const { mismatch, op } of play(sequence)) {
+      const tally = byOp.get(op) ?? { matched: 0, total: 0 };
+      byOp.set(op, tally);
+      tally.total++;
+      if (mismatch === undefined) tally.matched++;
+      else mismatches.push(mismatch);
+    }
+  const sum = (of: (tally: Tally) => number): number => [...byOp.values()].reduce((all, tally) => all + of(tally), 0);
+  return { matched: sum(({ matched }) => matched), total: sum(({ total }) => total), byOp, mismatches };
+}
+
+function* play({ mix, header, calls, final }: Sequence): Generator<{ op: string; mismatch: Mismatch | undefined }> {
+  const { seed } = header;
+  const host = startOf(header);
+  const caller = callerOf(host, [header.A, header.B]);
+  for (const call of calls) {
+    const { seq, op, args } = call;
+    const got = perform(caller, call);
+    const expected = expectedOf(call);
+    const mismatch = got && same(got, expected) ? undefined : { mix, seed, seq, op, args, expected, got: got ?? null };
+    yield { op, mismatch };
+  }
+  if (final === undefined) return;
+  for (const [domid, expected] of [
+    [0, final.dom0_ports],
+    [header.A.domid, final.A_ports],
+    [header.B.domid, final.B_ports],
+  ] as const) {
+    const got = portsOf(caller, domid);
+    const args = { domid };
+    const mismatch = same(got, expected) ? undefined : { mix, seed, seq: null, op: FINAL, args, expected, got };
+    yield { op: FINAL, mismatch };
+  }
+}
+const FINAL = 'final ports';
+
+/** What is compared of a recorded answer: raw handles depend on what dom0 did before. */
+function expectedOf({ rc, out }: CallRecord): Answer {
+  const { handle: _, ...rest } = out;
+  return { rc, out: rest };
+}
+
+function portsOf({ host }: Caller, domid: number): PortRecord[] {
+  const ports: PortRecord[] = [];
+  for (const [port] of host.xen.evtchn.ports.inUse(domid)) {
+    const outcome = host.submit({ type: 'evtchn.status', domid: 0, dom: domid, port });
+    if (outcome.ok) ports.push({ port, ...portStatus(outcome.value as Record<string, unknown>) } as PortRecord);
+  }
+  return ports;
+}
+
+/** Whether two answers are the same, in whatever order their fields stand. */
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
+  );
+}
