@@ -85,6 +85,13 @@ export const operations = {
   'xenstore.domain_shutdown': operation({ domid: int }),
   'xenstore.domain_gone': operation({ domid: int }),
 
+  /** Requests of Xen 4.21 and later. `domid` -1: the connection's own. `features` are the bits of XENSTORE_SERVER_FEATURE_*. */
+  'xenstore.get_feature': operation({ ...request, domid: int }, { features: int }),
+  'xenstore.set_feature': operation({ ...request, domid: int, features: int }),
+  /** `domid` -1: what new domains get; `name` '': the names of all quotas, with a blank between. */
+  'xenstore.get_quota': operation({ ...request, domid: int, name: text }, { value: text }),
+  'xenstore.set_quota': operation({ ...request, domid: int, name: text, value: int }),
+
   /** What is sent to a connection is not read any more: from here on events wait, and one that waits already is not queued again. */
   'xenstore.connection_blocks': operation({ conn: int }),
   /** All that waited has been read, or given up. */
@@ -132,6 +139,12 @@ export const facts = {
   'xenstore.domain_shut_down': { domid: int },
   'xenstore.domain_resumed': { domid: int },
   'xenstore.target_set': { domid: int, target: int },
+
+  'xenstore.feature_set': { domid: int, features: int },
+  /** `domid` -1: what new domains get. */
+  'xenstore.quota_set': { domid: int, name: text, value: int },
+  /** The switches of CONTROL log that are on from now on. */
+  'xenstore.trace_set': { switches: texts },
 
   'xenstore.connection_blocked': { conn: int },
   'xenstore.connection_drained': { conn: int },

@@ -5,6 +5,7 @@ import { version } from '../../index.ts';
 import { Failure } from '../failure.ts';
 import { ScenarioFailure } from '../load-scenario.ts';
 import { UNUSABLE } from '../log-file.ts';
+import { type XenstoreConformanceOptions, xenstoreConformance } from './commands/conformance.ts';
 import { type EventsOptions, events } from './commands/events.ts';
 import { type ExportOptions, exportRun } from './commands/export.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
@@ -151,6 +152,17 @@ function commands(done: (status: number) => void): Command {
     .description('read all of it. Exit status: 0 whole, 1 cut but good as far as it goes, 2 unusable')
     .addHelpText('after', examples('log check livecd.xlog'))
     .action((path: string) => done(logCheck(path, output)));
+
+  program
+    .command('conformance')
+    .description('judge this code by a recording of real Xen. Exit status: 0 all match, 1 some differ, 2 unusable recording')
+    .command('xenstore')
+    .argument('<file>', 'scenarios as JSON lines, .gz or not')
+    .description('play recorded XenStore scenarios and compare every reply and event')
+    .option('--xen-version <version>', 'whose xenstored it has to be; without it, the one that was recorded')
+    .option('--json', 'everything, for a program')
+    .addHelpText('after', examples('conformance xenstore test/golden/xenstored/c417.jsonl.gz'))
+    .action((path: string, options: XenstoreConformanceOptions) => done(xenstoreConformance(path, options, output)));
 
   program
     .command('xl')

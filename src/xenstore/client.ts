@@ -47,6 +47,14 @@ function payloadOf(command: XenstoreCommand): string | undefined {
       return strings(command.path) + command.value;
     case 'xenstore.set_perms':
       return strings(command.path, ...command.perms);
+    case 'xenstore.get_feature':
+      return command.domid < 0 ? '' : strings(String(command.domid));
+    case 'xenstore.set_feature':
+      return strings(String(command.domid), String(command.features));
+    case 'xenstore.get_quota':
+      return quotaOf(command, ...(command.domid < 0 && command.name === '' ? [] : [command.name]));
+    case 'xenstore.set_quota':
+      return quotaOf(command, command.name, String(command.value));
     case 'xenstore.malformed':
       return command.payload;
     default:
@@ -74,10 +82,16 @@ export function answerOf(type: string, payload: string): object {
       return { path: first };
     case 'xenstore.is_domain_introduced':
       return { introduced: first === 'T' };
+    case 'xenstore.get_feature':
+      return { features: Number(first) };
+    case 'xenstore.get_quota':
+      return { value: first };
     default:
       return {};
   }
 }
 
+const quotaOf = ({ domid }: { readonly domid: number }, ...rest: readonly string[]): string =>
+  domid < 0 ? strings(...rest) : strings(String(domid), ...rest);
 const strings = (...parts: readonly string[]): string => parts.map((part) => `${part}\0`).join('');
 const names = (payload: string): string[] => (payload === '' ? [] : payload.split('\0').slice(0, -1));

@@ -17,7 +17,6 @@ export function commit(store: XenStore, transaction: Transaction, domains: Domai
   const aborted: XenstoreFact = { type: 'xenstore.transaction_aborted', conn, tx };
   if (transaction.failed) return refuseWith('ENOMEM', [aborted]);
 
-  const { nodes_at_commit } = store.profile.quota;
   const limited = transaction.births > 0 && store.connections.get(conn)!.domid !== 0;
   const noticed: XenstoreFact[] = [];
   for (const [domid, change] of [...transaction.owned].sort(([a], [b]) => a - b)) {
@@ -25,12 +24,17 @@ export function commit(store: XenStore, transaction: Transaction, domains: Domai
       if (!domains.exists(domid)) return refuseWith('ENOMEM', [aborted, ...noticed]);
       noticed.push({ type: 'xenstore.domain_noticed', domid });
     }
-    if (limited && domid !== 0 && store.tree.countOf(domid) + change > nodes_at_commit)
+    if (limited && domid !== 0 && store.tree.countOf(domid) + change >= quotaAtCommit(store, domid))
       return refuseWith('ENOSPC', [aborted, ...noticed]);
   }
   for (const { path, expected } of transaction.accesses.values())
     if ((store.node(path)?.generation ?? NO_GENERATION) !== expected) return refuseWith('EAGAIN', [aborted, ...noticed]);
   return acceptWith([{ type: 'xenstore.transaction_committed', conn, tx }, ...noticed, ...changes(store, transaction)]);
+}
+
+/** All versions compare with >= here. */
+function quotaAtCommit(store: XenStore, domid: number): number {
+  return store.limitOf(domid, 'nodes') - store.profile.slack.nodes;
 }
 
 /** What becomes of the store: its changes with `tx` 0, then the events, in the order in which the transaction came to the nodes. */

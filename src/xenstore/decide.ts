@@ -10,6 +10,8 @@ import { create, remove, setPerms, write } from './nodes.ts';
 import { acceptWith, type Outcome } from './outcome.ts';
 import { homeOf, parentOf } from './path.ts';
 import { DOMID_ANY, GONE, OWNER, type Permission, parsePermission, READ, showPermission, WRITE } from './perms.ts';
+import type { Profile } from './profiles.ts';
+import { getFeature, getQuota, setFeature, setQuota } from './quota.ts';
 import { requestTypeOf } from './request.ts';
 import { type Connection, isSpecial, type XenStore } from './state.ts';
 import { View } from './view.ts';
@@ -47,7 +49,7 @@ export function decide(store: XenStore, command: XenstoreCommand, domains: Domai
 function decideRequest(store: XenStore, command: Request, domains: Domains): Outcome {
   const connection = store.connections.get(command.conn);
   if (!connection || connection.ignored) return refuse('ENOTCONN');
-  if (command.type === 'xenstore.malformed' && unsupported.has(command.op)) return refuse('ENOSYS');
+  if (command.type === 'xenstore.malformed' && isUnsupported(store.profile, command.op)) return refuse('ENOSYS');
   if (connection.domid !== 0 && privileged.has(requestTypeOf(command))) return refuse('EACCES');
   const tx = transactionIdOf(command);
   const transaction = connection.transactions.get(tx);
@@ -70,10 +72,16 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
     case 'xenstore.connection_drains':
       return connection.blocked ? accept({}, { type: 'xenstore.connection_drained', conn: command.conn }) : accept();
 
-    case 'xenstore.control': {
-      const reply = control(command.args);
-      return reply === undefined ? refuse('EINVAL') : accept({ reply });
-    }
+    case 'xenstore.control':
+      return control(store, command.args);
+    case 'xenstore.get_feature':
+      return getFeature(store, connection, command, domains);
+    case 'xenstore.set_feature':
+      return setFeature(store, command, domains);
+    case 'xenstore.get_quota':
+      return getQuota(store, command, domains);
+    case 'xenstore.set_quota':
+      return setQuota(store, command, domains);
     case 'xenstore.directory': {
       const found = look(view, command.path, READ);
       if ('errno' in found) return view.refuse(found.errno);
@@ -131,7 +139,7 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
 
     case 'xenstore.transaction_start': {
       if (transaction) return refuse('EBUSY');
-      if (!view.privileged && connection.transactions.size >= store.profile.quota.transactions) return refuse('ENOSPC');
+      if (!view.privileged && connection.transactions.size >= view.limit('transactions')) return refuse('ENOSPC');
       const next = connection.lastTx + 1;
       return accept({ tx: next }, { type: 'xenstore.transaction_started', conn: command.conn, tx: next });
     }
@@ -165,6 +173,8 @@ function decideRequest(store: XenStore, command: Request, domains: Domains): Out
     }
 
     case 'xenstore.malformed':
+      // What it features itself a guest may ask, of others it may not even ask wrongly.
+      if (command.op === 'GET_FEATURE' && !view.privileged) return refuse('EACCES');
       return refuse(store.profile.notOneArgument(command.op));
     default:
       command satisfies never;
@@ -212,7 +222,7 @@ function rm(view: View, { path }: Of<'rm'>): Outcome {
 function changePerms(view: View, command: Of<'set_perms'>, domains: Domains): Outcome {
   const { store } = view;
   if (command.perms.length === 0) return refuse('EINVAL');
-  if (!view.privileged && command.perms.length > store.profile.quota.node_permissions) return refuse('ENOSPC');
+  if (!view.privileged && command.perms.length > view.limit('node-permissions')) return refuse('ENOSPC');
   const perms: Permission[] = [];
   let incarnation = store.counters.incarnations;
   const noticed = new Map<number, number>();
@@ -251,7 +261,8 @@ function watch(view: View, path: string, token: string, depth: number): Outcome 
   const node = store.resolve(path, connection);
   if (node.startsWith('@') ? node.length > SPECIAL_MAX : !view.isNodePath(node)) return refuse('EINVAL');
   if (connection.watches.has(watchKey(node, token))) return refuse('EEXIST');
-  if (!view.privileged && connection.watches.size >= store.profile.quota.watches) return refuse(store.profile.tooManyWatches);
+  if (!view.privileged && connection.watches.size >= view.limit('watches')) return refuse(store.profile.tooManyWatches);
+  if (view.lacksMemory(path.length + token.length)) return refuse('ENOMEM');
   const { conn } = connection;
   const registered: XenstoreFact = { type: 'xenstore.watch_registered', conn, path, token, depth };
   // It fires at once, so that the watcher looks at what is there.
@@ -289,17 +300,14 @@ const privileged: ReadonlySet<RequestType | undefined> = new Set<RequestType>([
   'IS_DOMAIN_INTRODUCED',
   'RESUME',
   'SET_TARGET',
-]);
-const unsupported: ReadonlySet<RequestType> = new Set<RequestType>([
-  'WATCH_EVENT',
-  'ERROR',
-  'RESTRICT',
-  'GET_FEATURE',
   'SET_FEATURE',
   'GET_QUOTA',
   'SET_QUOTA',
-  'unknown',
 ]);
+const unknown: ReadonlySet<RequestType> = new Set<RequestType>(['WATCH_EVENT', 'ERROR', 'RESTRICT', 'unknown']);
+const later: ReadonlySet<RequestType> = new Set<RequestType>(['GET_FEATURE', 'SET_FEATURE', 'GET_QUOTA', 'SET_QUOTA']);
+const isUnsupported = (profile: Profile, op: RequestType): boolean =>
+  unknown.has(op) || (!profile.quotaRequests && later.has(op));
 
 /** The transaction of a request; WATCH and UNWATCH take no notice of one (XS_FLAG_NOTID). */
 const transactionIdOf = (command: Request): number =>

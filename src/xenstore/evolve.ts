@@ -2,8 +2,8 @@
 import type { XenstoreFact } from '../../events/xenstore.ts';
 import { readPermissions } from './perms.ts';
 import { Connection, isSpecial, type XenStore } from './state.ts';
-import { Access, Transaction } from './transaction.ts';
-import { type Watch, watchKey } from './watches.ts';
+import { Transaction } from './transaction.ts';
+import { sizeOfEvent, sizeOfWatch, type Watch, watchKey } from './watches.ts';
 
 /** Applies a fact. Total; the only writer of this slice. */
 export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void {
@@ -28,10 +28,8 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
       return;
     }
     case 'xenstore.node_accessed': {
-      const { accesses } = transactionOf(store, event);
       const origin = tree.get(event.path);
-      const access = new Access(event.path, accesses.size, origin);
-      undo.put(accesses, event.path, access);
+      const access = transactionOf(store, event).access(undo, event.path, origin);
       if (origin) tree.hold(origin, access);
       return;
     }
@@ -81,20 +79,26 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
       const node = store.resolve(path, connection);
       const watch: Watch = { conn, connOrder: connection.order, order: arrive(store), path, node, token, depth };
       undo.put(connection.watches, watchKey(node, token), watch);
+      undo.assign(connection, 'bytes', connection.bytes + sizeOfWatch(watch));
       store.watches.add(watch);
       return;
     }
     case 'xenstore.watch_removed': {
       const connection = store.connections.get(event.conn)!;
       const key = watchKey(store.resolve(event.path, connection), event.token);
-      store.watches.remove(connection.watches.get(key)!);
+      const watch = connection.watches.get(key)!;
+      undo.assign(connection, 'bytes', connection.bytes - sizeOfWatch(watch));
+      store.watches.remove(watch);
       undo.drop(connection.watches, key);
       return;
     }
     case 'xenstore.watch_fired': {
       // It is on its way, and forgotten, unless its reader has stopped reading.
       const connection = store.connections.get(event.conn)!;
-      if (connection.blocked) undo.include(connection.unread, watchKey(event.path, event.token));
+      const key = connection.blocked ? watchKey(event.path, event.token) : undefined;
+      if (key === undefined || connection.unread.has(key)) return;
+      undo.include(connection.unread, key);
+      undo.assign(connection, 'bytes', connection.bytes + sizeOfEvent(key));
       return;
     }
     case 'xenstore.connection_blocked':
@@ -103,15 +107,16 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
     case 'xenstore.connection_drained': {
       const connection = store.connections.get(event.conn)!;
       undo.assign(connection, 'blocked', false);
-      for (const each of [...connection.unread]) undo.exclude(connection.unread, each);
+      for (const key of [...connection.unread]) {
+        undo.exclude(connection.unread, key);
+        undo.assign(connection, 'bytes', connection.bytes - sizeOfEvent(key));
+      }
       return;
     }
 
     case 'xenstore.domain_noticed': {
       undo.assign(counters, 'incarnations', counters.incarnations + 1);
-      const { domid } = event;
-      const since = counters.incarnations;
-      undo.put(store.domains, domid, { domid, since, introduced: false, mfn: 0, port: 0, shutdown: false, target: -1 });
+      undo.put(store.domains, event.domid, store.newDomain(event.domid, counters.incarnations));
       return;
     }
     case 'xenstore.domain_forgotten':
@@ -138,6 +143,17 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
       return;
     case 'xenstore.target_set':
       undo.assign(store.domains.get(event.domid)!, 'target', event.target);
+      return;
+    case 'xenstore.feature_set':
+      undo.assign(store.domains.get(event.domid)!, 'features', event.features);
+      return;
+    case 'xenstore.quota_set': {
+      const holder = event.domid < 0 ? store.settings : store.domains.get(event.domid)!;
+      undo.assign(holder, 'quotas', { ...holder.quotas, [event.name]: event.value });
+      return;
+    }
+    case 'xenstore.trace_set':
+      undo.assign(store.settings, 'traces', [...event.switches]);
       return;
     default:
       event satisfies never;

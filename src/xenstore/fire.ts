@@ -2,7 +2,7 @@
 import type { XenstoreFact } from '../../events/xenstore.ts';
 import { accessFor, type Permissions, READ } from './perms.ts';
 import type { Special, XenStore } from './state.ts';
-import { seenBy, watchKey } from './watches.ts';
+import { seenBy, sizeOfEvent, watchKey } from './watches.ts';
 
 /** The longest payload of a message (public/io/xs_wire.h, XENSTORE_PAYLOAD_MAX); a longer event is not sent. */
 export const PAYLOAD_MAX = 4096;
@@ -22,6 +22,7 @@ export function* fire(
   let domid = 0;
   let permitted = false;
   let unread: ReadonlySet<string> | undefined;
+  let room: number | undefined;
   const sent = new Set<string>();
   for (const watch of store.watches.matching(path, exact)) {
     if (watch.conn !== conn) {
@@ -30,6 +31,7 @@ export function* fire(
       const connection = store.connections.get(conn)!;
       domid = connection.domid;
       unread = connection.blocked && !path.startsWith('@') ? connection.unread : undefined;
+      room = connection.blocked && domid !== 0 ? store.limitOf(domid, 'memory') - store.memoryOf(domid) : undefined;
       const who = store.subjectOf(connection);
       permitted = domid !== without && audience.some((perms) => perms && accessFor(who, perms, store.incarnationOf) & READ);
     }
@@ -38,6 +40,11 @@ export function* fire(
     // An event that waits to be sent to a client is not queued for it a second time (send_event).
     const event = watchKey(seen, watch.token);
     if (sent.has(event) || unread?.has(event)) continue;
+    // A guest that does not read has only so much of the daemon's memory for what waits.
+    if (room !== undefined) {
+      room -= sizeOfEvent(event);
+      if (room < 0) continue;
+    }
     sent.add(event);
     yield { type: 'xenstore.watch_fired', conn, path: seen, token: watch.token };
   }

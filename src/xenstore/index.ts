@@ -6,6 +6,6 @@ export type { Domains } from './domains.ts';
 export { evolve } from './evolve.ts';
 export { PAYLOAD_MAX } from './fire.ts';
 export { type Invariant, invariants } from './invariants.ts';
-export { type Profile, profiles, type Quota, type XenstoreVersion } from './profiles.ts';
+export { type Profile, profiles, type QuotaName, type Quotas, quotaNames, type XenstoreVersion } from './profiles.ts';
 export { Connection, type Domain, type Listed, XenStore, type XenStoreSnapshot } from './state.ts';
 export { decode, encodeReply, encodeStep, encodeWatchEvent, type Message, type Outgoing } from './wire.ts';

@@ -2,8 +2,9 @@
 
 import { nameOf, parentOf } from './path.ts';
 import { accessFor, READ } from './perms.ts';
-import type { XenStore } from './state.ts';
-import { watchKey } from './watches.ts';
+import type { QuotaName, Quotas } from './profiles.ts';
+import { changedQuotas, type XenStore } from './state.ts';
+import { sizeOfEvent, sizeOfWatch, watchKey } from './watches.ts';
 
 /** Yields a line for every violation, naming the objects at fault; silence means that it holds. */
 export type Invariant = (store: XenStore) => Generator<string>;
@@ -70,17 +71,40 @@ export const invariants: Readonly<Record<string, Invariant>> = {
       if (!domains.get(domid)?.introduced) yield `connection ${conn} is of d${domid}, which is not introduced`;
   },
 
-  *'xenstore.quotaNeverExceeded'({ connections, profile }) {
-    const { watches, transactions, transaction_nodes } = profile.quota;
-    for (const connection of connections.values()) {
-      if (connection.domid === 0) continue;
-      if (connection.watches.size > watches) yield `connection ${connection.conn} has ${connection.watches.size} watches`;
-      if (connection.transactions.size > transactions)
-        yield `connection ${connection.conn} has ${connection.transactions.size} transactions`;
-      for (const { id, accesses } of connection.transactions.values())
-        if (accesses.size > transaction_nodes)
-          yield `transaction ${id} of connection ${connection.conn} has seen ${accesses.size} nodes`;
+  *'xenstore.quotaNeverExceeded'(store) {
+    // Who has less than at first may still have what was allowed before.
+    const isChanged = (quotas: Quotas): boolean => changedQuotas(quotas, store.profile).length > 0;
+    if (isChanged(store.settings.quotas)) return;
+    for (const { conn, domid, watches, transactions } of store.connections.values()) {
+      const limit = (name: QuotaName): number => store.limitOf(domid, name);
+      if (domid === 0 || isChanged(store.domains.get(domid)!.quotas)) continue;
+      if (watches.size > limit('watches')) yield `connection ${conn} has ${watches.size} watches`;
+      if (transactions.size > limit('transactions')) yield `connection ${conn} has ${transactions.size} transactions`;
+      for (const { id, accesses } of transactions.values())
+        if (accesses.size > limit('transaction-nodes'))
+          yield `transaction ${id} of connection ${conn} has seen ${accesses.size} nodes`;
     }
+  },
+
+  *'xenstore.memoryIsCounted'({ tree, connections, profile }) {
+    const bytes = new Map<number, number>();
+    for (const { path, value, perms, childBytes } of tree.nodes.values()) {
+      const size = path.length + profile.nodeHeader + profile.permissionSize * perms.length + value.length + childBytes;
+      bytes.set(perms[0]!.domid, (bytes.get(perms[0]!.domid) ?? 0) + size);
+    }
+    for (const [domid, sum] of bytes)
+      if (tree.bytesOf(domid) !== sum) yield `the nodes of d${domid} take ${sum} bytes, counted ${tree.bytesOf(domid)}`;
+    for (const { conn, watches, unread, bytes: counted } of connections.values()) {
+      let sum = 0;
+      for (const watch of watches.values()) sum += sizeOfWatch(watch);
+      for (const event of unread) sum += sizeOfEvent(event);
+      if (sum !== counted) yield `connection ${conn} takes ${sum} bytes, counted ${counted}`;
+    }
+  },
+
+  *'xenstore.onlyTheBlockedHaveUnreadEvents'({ connections }) {
+    for (const { conn, blocked, unread } of connections.values())
+      if (!blocked && unread.size > 0) yield `connection ${conn} reads, and ${unread.size} events wait for it`;
   },
 
   *'xenstore.transactionsHoldWhatTheyRelyOn'({ tree, connections }) {

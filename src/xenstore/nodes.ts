@@ -8,11 +8,15 @@ import type { XenStore } from './state.ts';
 import type { NodeView, StoreNode } from './tree.ts';
 import type { View } from './view.ts';
 
-/** Writes an existing node. ENOSPC: it would be too big. */
+/** Writes an existing node. ENOSPC: it would be too big; ENOMEM: its domain would take too much. */
 export function write(view: View, path: string, node: NodeView, value: string): Errno | undefined {
   if (view.isTooBig(node.perms, value.length + node.childBytes)) {
     view.spoil();
     return 'ENOSPC';
+  }
+  if (view.lacksMemory(value.length - node.value.length)) {
+    view.spoil();
+    return 'ENOMEM';
   }
   view.facts.push({ type: 'xenstore.node_written', conn: view.connection.conn, tx: view.tx, path, value });
   changed(view, path, [node.perms, parentPerms(view, path)]);
@@ -82,6 +86,10 @@ export function setPerms(
     view.spoil();
     return 'ENOSPC';
   }
+  if (view.lacksMemory((perms.length - node.perms.length) * view.store.profile.permissionSize)) {
+    view.spoil();
+    return 'ENOMEM';
+  }
   view.facts.push({ type: 'xenstore.perms_set', conn: view.connection.conn, tx: view.tx, path, perms: texts });
   changed(view, path, [node.perms, perms, parentPerms(view, path)]);
   return undefined;
@@ -122,7 +130,7 @@ function checkQuota(
   let below = '';
   for (let i = paths.length - 1; i >= 0; i--) {
     const written = paths.length - 1 - i;
-    if (had + (view.transaction ? 0 : written) >= view.store.profile.quota.nodes) {
+    if (had + (view.transaction ? 0 : written) >= view.limit('nodes')) {
       if (written > 0) view.spoil();
       return 'ENOSPC';
     }
@@ -132,7 +140,13 @@ function checkQuota(
     }
     below = nameOf(paths[i]!);
   }
-  if (!view.isTooBig(parent.perms, parent.value.length + parent.childBytes + below.length + 1)) return undefined;
+  if (view.isTooBig(parent.perms, parent.value.length + parent.childBytes + below.length + 1)) {
+    view.spoil();
+    return 'ENOSPC';
+  }
+  const { nodeHeader, permissionSize } = view.store.profile;
+  const names = paths.reduce((sum, path) => sum + path.length + nameOf(path).length + 1, 0);
+  if (!view.lacksMemory(names + paths.length * (nodeHeader + permissionSize * perms.length) + bytes)) return undefined;
   view.spoil();
-  return 'ENOSPC';
+  return 'ENOMEM';
 }

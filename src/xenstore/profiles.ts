@@ -2,23 +2,36 @@
 import type { Errno } from '../../events/errno.ts';
 import type { RequestType } from '../../events/xenstore.ts';
 
-/** Limits of unprivileged domains: the largest value that is still allowed. */
-export interface Quota {
-  readonly nodes: number;
-  /** Nodes of a domain when its transaction commits. */
-  readonly nodes_at_commit: number;
-  readonly watches: number;
-  readonly transactions: number;
-  readonly transaction_nodes: number;
-  readonly node_permissions: number;
+/** The quotas of an unprivileged domain, by the names that GET_QUOTA knows, in its order. */
+export const quotaNames = [
+  'nodes',
+  'watches',
+  'outstanding',
+  /** Bytes: of its nodes, watches, transactions and unread events together. Above `memory` it is refused, `soft-memory` is only noted. */
+  'memory',
+  'soft-memory',
+  'transactions',
+  'transaction-nodes',
+  'node-permissions',
+  'path-max',
   /** Bytes of header, permissions, value and child list together. */
-  readonly node_size: number;
-  readonly path_max: number;
-}
+  'node-size',
+] as const;
+export type QuotaName = (typeof quotaNames)[number];
+export type Quotas = Readonly<Record<QuotaName, number>>;
 
 export interface Profile {
   readonly version: '4.17' | '4.22';
-  readonly quota: Quota;
+  /** What a domain gets, as Xen says it; 0 is no limit. */
+  readonly quotas: Quotas;
+  /** What is really allowed is as much more: the comparisons are not all alike. */
+  readonly slack: Quotas;
+  /** What CONTROL quota calls them, in its order. */
+  readonly controlQuotas: readonly (readonly [shown: string, name: QuotaName])[];
+  /** Quotas of each domain, and requests for them and for features. */
+  readonly quotaRequests: boolean;
+  /** CONTROL log has switches, and shows them. */
+  readonly traceSwitches: readonly string[];
   /** Whether the limit of a path's length is for privileged clients too. */
   readonly pathLimitForAll: boolean;
   /** What a watch too many is refused with. */
@@ -49,16 +62,43 @@ export interface Profile {
 
 const xen417: Profile = {
   version: '4.17',
-  quota: {
+  quotas: {
     nodes: 1000,
-    nodes_at_commit: 999,
-    watches: 129,
-    transactions: 11,
-    transaction_nodes: 1024,
-    node_permissions: 5,
-    node_size: 2047,
-    path_max: 2048,
+    watches: 128,
+    outstanding: 20,
+    memory: 2_621_440,
+    'soft-memory': 2_097_152,
+    transactions: 10,
+    'transaction-nodes': 1024,
+    'node-permissions': 5,
+    'path-max': 2048,
+    'node-size': 2048,
   },
+  slack: {
+    nodes: 0,
+    watches: 1,
+    outstanding: -1,
+    memory: -1,
+    'soft-memory': -1,
+    transactions: 1,
+    'transaction-nodes': 0,
+    'node-permissions': 0,
+    'path-max': 0,
+    'node-size': -1,
+  },
+  controlQuotas: [
+    ['nodes', 'nodes'],
+    ['watches', 'watches'],
+    ['transactions', 'transactions'],
+    ['outstanding', 'outstanding'],
+    ['transaction-nodes', 'transaction-nodes'],
+    ['memory', 'memory'],
+    ['node-size', 'node-size'],
+    ['path-max', 'path-max'],
+    ['permissions', 'node-permissions'],
+  ],
+  quotaRequests: false,
+  traceSwitches: [],
   pathLimitForAll: true,
   tooManyWatches: 'E2BIG',
   nodeHeader: 24,
@@ -84,16 +124,21 @@ export const profiles = {
     ...xen417,
     version: '4.22',
     // It compares with >=, so every limit is one lower than its number.
-    quota: {
-      nodes: 999,
-      nodes_at_commit: 999,
-      watches: 127,
-      transactions: 9,
-      transaction_nodes: 1023,
-      node_permissions: 4,
-      node_size: 2047,
-      path_max: 2047,
+    slack: {
+      nodes: -1,
+      watches: -1,
+      outstanding: -1,
+      memory: -1,
+      'soft-memory': -1,
+      transactions: -1,
+      'transaction-nodes': -1,
+      'node-permissions': -1,
+      'path-max': -1,
+      'node-size': -1,
     },
+    controlQuotas: quotaNames.flatMap((name) => (name === 'soft-memory' ? [] : [[name, name] as const])),
+    quotaRequests: true,
+    traceSwitches: ['obj', 'io', 'wrl', 'acc', 'tdb'],
     pathLimitForAll: false,
     tooManyWatches: 'ENOSPC',
     nodeHeader: 16,

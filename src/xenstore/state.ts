@@ -14,11 +14,11 @@ import {
   showPermission,
   writePermissions,
 } from './perms.ts';
-import { type Profile, profiles } from './profiles.ts';
+import { type Profile, profiles, type QuotaName, type Quotas, quotaNames } from './profiles.ts';
 import { Access, Transaction } from './transaction.ts';
 import { type StoreNode, Tree } from './tree.ts';
 import { Undoable } from './undo.ts';
-import { type Watch, WatchIndex, watchKey } from './watches.ts';
+import { sizeOfEvent, sizeOfWatch, type Watch, WatchIndex, watchKey } from './watches.ts';
 
 /** A client: the ring of a domain, or a socket of one. */
 export class Connection {
@@ -33,6 +33,8 @@ export class Connection {
   /** It does not read what it is sent; the events that wait for it since then, as `watchKey` has them. */
   blocked = false;
   readonly unread = new Set<string>();
+  /** What its watches take, and the events that wait. */
+  bytes = 0;
   readonly watches = new Map<string, Watch>();
   readonly transactions = new Map<number, Transaction>();
 
@@ -63,6 +65,9 @@ export interface Domain {
   shutdown: boolean;
   /** The domain whose rights it has too, or -1. */
   target: number;
+  /** Bits of XENSTORE_SERVER_FEATURE_*. */
+  features: number;
+  quotas: Quotas;
 }
 
 /** The special nodes, which have permissions and nothing else. */
@@ -83,6 +88,7 @@ export interface XenStoreSnapshot {
   readonly nodes: readonly { path: string; value: string; perms: Permissions; generation: number; birth: number }[];
   readonly specials: readonly (readonly [Special, Permissions])[];
   readonly domains: readonly Readonly<Domain>[];
+  readonly settings: Settings;
   readonly connections: readonly {
     conn: number;
     domid: number;
@@ -105,6 +111,19 @@ interface Counters {
   lastSocket: number;
 }
 
+/** What dom0 may change of the daemon itself. */
+interface Settings {
+  /** Of every new domain; where a version has none of each domain, of all. */
+  quotas: Quotas;
+  /** The switches of CONTROL log that are on. */
+  traces: readonly string[];
+}
+
+/** XENSTORE_SERVER_FEATURE_ERROR, _WATCHDEPTH and _DOMID_ANY (public/io/xs_wire.h). */
+export const FEATURES = 2 | 4 | 8;
+/** What is on at first, of the switches that there are. */
+const TRACED = ['obj', 'io'];
+
 export class XenStore {
   readonly journal: Journal;
   readonly profile: Profile;
@@ -112,6 +131,7 @@ export class XenStore {
   readonly domains = new Map<number, Domain>();
   readonly specialPerms = new Map<Special, Permissions>();
   readonly counters: Counters = { generation: 0, births: 0, arrivals: 0, incarnations: 0, lastSocket: FIRST_SOCKET - 1 };
+  readonly settings: Settings;
   readonly undo: Undoable;
   tree: Tree;
   watches: WatchIndex;
@@ -120,10 +140,11 @@ export class XenStore {
   constructor(journal: Journal, profile: Profile = profiles['4.17']) {
     this.journal = journal;
     this.profile = profile;
+    this.settings = { quotas: profile.quotas, traces: profile.traceSwitches.filter((name) => TRACED.includes(name)) };
     this.undo = new Undoable(journal);
-    this.tree = new Tree(this.undo);
+    this.tree = new Tree(this.undo, this.profile);
     this.watches = new WatchIndex(this.undo);
-    this.domains.set(0, { domid: 0, since: 0, introduced: true, mfn: 0, port: 0, shutdown: false, target: -1 });
+    this.domains.set(0, { ...this.newDomain(0, 0), introduced: true });
     this.connections.set(0, new Connection(0, 0, this.counters.arrivals++));
     this.specialPerms.set('@introduceDomain', readPermissions(profile.introducePerms, this.incarnationOf));
     this.specialPerms.set('@releaseDomain', readPermissions(profile.releasePerms, this.incarnationOf));
@@ -155,6 +176,37 @@ export class XenStore {
     return { domid: connection.domid, target: this.domains.get(connection.domid)?.target ?? -1 };
   }
 
+  /** A domain that xenstored has just come to know. */
+  newDomain(domid: number, since: number): Domain {
+    const { quotas } = this.settings;
+    return {
+      domid,
+      since,
+      introduced: false,
+      mfn: 0,
+      port: 0,
+      shutdown: false,
+      target: -1,
+      features: FEATURES,
+      quotas,
+    };
+  }
+
+  /** The most of something that a domain may have. */
+  limitOf(domid: number, name: QuotaName): number {
+    const { quotaRequests, slack } = this.profile;
+    const { quotas } = (quotaRequests ? this.domains.get(domid) : undefined) ?? this.settings;
+    return quotas[name] === 0 ? Number.MAX_SAFE_INTEGER : quotas[name] + slack[name];
+  }
+
+  /** Bytes that a domain takes of the daemon: its nodes, and its ring's watches, transactions and unread events. */
+  memoryOf(domid: number): number {
+    const ring = this.connections.get(domid);
+    let bytes = this.tree.bytesOf(domid) + (ring?.bytes ?? 0);
+    if (ring) for (const transaction of ring.transactions.values()) bytes += transaction.bytes;
+    return bytes;
+  }
+
   /** The permissions of a node as facts have them. */
   permsOf(perms: Permissions): string[] {
     return writePermissions(this.visible(perms), this.incarnationOf);
@@ -170,7 +222,9 @@ export class XenStore {
     let hash = mix(this.tree.root.hash(), generation);
     hash = mix(mix(mix(mix(hash, births), arrivals), incarnations), lastSocket);
     for (const special of specials) hash = hashPermissions(hash, this.specialPerms.get(special)!);
-    for (const domain of this.domainsInOrder()) hash = mix(hash, hashDomain(domain));
+    hash = hashQuotas(hash, this.settings.quotas, this.profile);
+    for (const name of changedTraces(this.settings.traces, this.profile)) hash = hashText(hash, name);
+    for (const domain of this.domainsInOrder()) hash = mix(hash, hashDomain(domain, this.profile));
     for (const connection of this.connectionsInOrder()) hash = mix(hash, hashConnection(connection));
     return hash >>> 0;
   }
@@ -199,6 +253,7 @@ export class XenStore {
       })),
       specials: specials.map((special) => [special, this.specialPerms.get(special)!] as const),
       domains: this.domainsInOrder(),
+      settings: this.settings,
       connections: this.connectionsInOrder().map((connection) => ({
         conn: connection.conn,
         domid: connection.domid,
@@ -216,7 +271,8 @@ export class XenStore {
   /** Puts a snapshot in the place of everything. Not undone by the journal: a host restores outside of any mark. */
   restore(snapshot: XenStoreSnapshot): void {
     Object.assign(this.counters, snapshot.counters);
-    this.tree = new Tree(this.undo);
+    Object.assign(this.settings, snapshot.settings);
+    this.tree = new Tree(this.undo, this.profile);
     this.watches = new WatchIndex(this.undo);
     for (const { path, birth, ...content } of snapshot.nodes) this.tree.create(path, content, birth);
     for (const { path, generation } of snapshot.nodes) this.tree.get(path)!.generation = generation;
@@ -230,9 +286,13 @@ export class XenStore {
       connection.ignored = saved.ignored;
       connection.lastTx = saved.lastTx;
       connection.blocked = saved.blocked;
-      for (const event of saved.unread) connection.unread.add(event);
+      for (const event of saved.unread) {
+        connection.unread.add(event);
+        connection.bytes += sizeOfEvent(event);
+      }
       for (const watch of watches) {
         connection.watches.set(watchKey(watch.node, watch.token), watch);
+        connection.bytes += sizeOfWatch(watch);
         this.watches.add(watch);
       }
       for (const transaction of transactions)
@@ -263,7 +323,7 @@ export class XenStore {
 type TransactionSnapshot = ReturnType<typeof snapshotOf>;
 
 function snapshotOf(transaction: Transaction, tree: Tree) {
-  const { id, failed, births } = transaction;
+  const { id, failed, births, bytes } = transaction;
   const accesses = Array.from(transaction.accesses.values(), (access) => {
     // A list that is still the store's need not be saved: it is found again by the path.
     const isStores = access.frozen === undefined && access.origin !== undefined && tree.get(access.path) === access.origin;
@@ -275,13 +335,14 @@ function snapshotOf(transaction: Transaction, tree: Tree) {
       removed: [...access.removed],
     };
   });
-  return { id, failed, births, owned: [...transaction.owned], accesses };
+  return { id, failed, births, bytes, owned: [...transaction.owned], accesses };
 }
 
 function restored(conn: number, saved: TransactionSnapshot, tree: Tree): Transaction {
   const transaction = new Transaction(conn, saved.id);
   transaction.failed = saved.failed;
   transaction.births = saved.births;
+  transaction.bytes = saved.bytes;
   for (const [domid, count] of saved.owned) transaction.owned.set(domid, count);
   for (const { origin, added, removed, ...content } of saved.accesses) {
     const node = origin ? tree.get(content.path) : undefined;
@@ -295,10 +356,23 @@ function restored(conn: number, saved: TransactionSnapshot, tree: Tree): Transac
   return transaction;
 }
 
-function hashDomain(domain: Domain): number {
-  const { domid, since, introduced, mfn, port, shutdown, target } = domain;
-  return mix(mix(mix(mix(mix(mix(17, domid), since), +introduced), mfn), port), (target << 1) | +shutdown);
+// What nobody has changed leaves no trace in a digest: a state has the same one as before there was anything to change.
+
+function hashDomain(domain: Domain, profile: Profile): number {
+  const { domid, since, introduced, mfn, port, shutdown, target, features, quotas } = domain;
+  const hash = mix(mix(mix(mix(mix(mix(17, domid), since), +introduced), mfn), port), (target << 1) | +shutdown);
+  return hashQuotas(features === FEATURES ? hash : mix(hash, features), quotas, profile);
 }
+
+const hashQuotas = (hash: number, quotas: Quotas, profile: Profile): number =>
+  changedQuotas(quotas, profile).reduce((sum, name) => hashText(mix(sum, quotas[name]), name), hash);
+
+/** The quotas that are not what they were at first. */
+export const changedQuotas = (quotas: Quotas, profile: Profile): QuotaName[] =>
+  quotaNames.filter((name) => quotas[name] !== profile.quotas[name]);
+
+const changedTraces = (traces: readonly string[], { traceSwitches }: Profile): string[] =>
+  traceSwitches.filter((name) => traces.includes(name) !== TRACED.includes(name));
 
 function hashConnection(connection: Connection): number {
   const { conn, domid, order, ignored, lastTx, blocked } = connection;
@@ -344,5 +418,6 @@ function describe(store: XenStore): Map<string, string> {
       }
   }
   lines.set('counters', JSON.stringify(store.counters));
+  lines.set('settings', JSON.stringify(store.settings));
   return lines;
 }

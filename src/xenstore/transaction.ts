@@ -96,17 +96,27 @@ export class Transaction {
   failed = false;
   /** How many nodes it has created. */
   births = 0;
+  /** What its copies take. */
+  bytes = 0;
 
   constructor(conn: number, id: number) {
     this.conn = conn;
     this.id = id;
   }
 
+  /** Looks at a node for the first time. */
+  access(undo: Undoable, path: string, origin: StoreNode | undefined): Access {
+    const access = new Access(path, this.accesses.size, origin);
+    undo.put(this.accesses, path, access);
+    undo.assign(this, 'bytes', this.bytes + path.length + access.value.length);
+    return access;
+  }
+
   create(undo: Undoable, path: string, content: { value: string; perms: Permissions; generation: number }): void {
     const access = this.accesses.get(path)!;
     undo.assign(this, 'births', this.births + 1);
     undo.assign(access, 'exists', true);
-    undo.assign(access, 'value', content.value);
+    this.hold(undo, access, content.value);
     undo.assign(access, 'perms', content.perms);
     undo.assign(access, 'born', this.births);
     this.change(undo, access, content.generation);
@@ -136,7 +146,7 @@ export class Transaction {
 
   write(undo: Undoable, path: string, value: string, generation: number): void {
     const access = this.accesses.get(path)!;
-    undo.assign(access, 'value', value);
+    this.hold(undo, access, value);
     undo.assign(access, 'written', true);
     this.change(undo, access, generation);
   }
@@ -163,6 +173,10 @@ export class Transaction {
     return hash;
   }
 
+  private hold(undo: Undoable, access: Access, value: string): void {
+    undo.assign(this, 'bytes', this.bytes + value.length - access.value.length);
+    undo.assign(access, 'value', value);
+  }
   private change(undo: Undoable, access: Access, generation: number): void {
     undo.assign(access, 'modified', true);
     undo.assign(access, 'generation', generation);

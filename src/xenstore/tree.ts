@@ -91,12 +91,22 @@ export class StoreNode implements NodeView {
   }
 }
 
+/** What a stored node takes besides its texts. */
+export interface NodeSizes {
+  readonly nodeHeader: number;
+  readonly permissionSize: number;
+}
+
 export class Tree {
   readonly nodes = new Map<string, StoreNode>();
   private readonly owned = new Map<number, Set<StoreNode>>();
+  /** What the nodes of a domain take. */
+  private readonly bytes = new Map<number, number>();
   private readonly undo: Undoable;
-  constructor(undo: Undoable) {
+  private readonly sizes: NodeSizes;
+  constructor(undo: Undoable, sizes: NodeSizes) {
     this.undo = undo;
+    this.sizes = sizes;
   }
 
   get root(): StoreNode {
@@ -108,6 +118,10 @@ export class Tree {
   /** How many nodes a domain owns. */
   countOf(domid: number): number {
     return this.owned.get(domid)?.size ?? 0;
+  }
+  /** What the nodes that a domain owns take, their names included. */
+  bytesOf(domid: number): number {
+    return this.bytes.get(domid) ?? 0;
   }
   /** The nodes of a domain, in the order of a walk through the tree. */
   ownedBy(domid: number): StoreNode[] {
@@ -138,10 +152,13 @@ export class Tree {
   write(node: StoreNode, value: string, generation: number): void {
     const old = node.value;
     const before = node.generation;
+    const owner = node.perms[0]!.domid;
     node.value = value;
     node.generation = generation;
     node.touch();
+    this.account(owner, value.length - old.length);
     this.undo.onUndo(() => {
+      this.account(owner, old.length - value.length);
       node.value = old;
       node.generation = before;
       node.touch();
@@ -187,9 +204,11 @@ export class Tree {
       parent.children.set(node.name, node);
       parent.childBytes += node.name.length + 1;
       parent.touch();
+      this.account(parent.perms[0]!.domid, node.name.length + 1);
     }
     this.nodes.set(node.path, node);
     this.setOf(node.perms[0]!.domid).add(node);
+    this.account(node.perms[0]!.domid, this.sizeOf(node));
   }
 
   private detach(node: StoreNode): void {
@@ -197,15 +216,27 @@ export class Tree {
     parent.children!.delete(node.name);
     parent.childBytes -= node.name.length + 1;
     parent.touch();
+    this.account(parent.perms[0]!.domid, -node.name.length - 1);
     this.nodes.delete(node.path);
     this.setOf(node.perms[0]!.domid).delete(node);
+    this.account(node.perms[0]!.domid, -this.sizeOf(node));
   }
 
   private own(node: StoreNode, perms: Permissions): void {
     this.setOf(node.perms[0]!.domid).delete(node);
+    this.account(node.perms[0]!.domid, -this.sizeOf(node));
     node.perms = perms;
     this.setOf(perms[0]!.domid).add(node);
+    this.account(perms[0]!.domid, this.sizeOf(node));
     node.touch();
+  }
+
+  private sizeOf({ path, value, perms, childBytes }: StoreNode): number {
+    const { nodeHeader, permissionSize } = this.sizes;
+    return path.length + nodeHeader + permissionSize * perms.length + value.length + childBytes;
+  }
+  private account(domid: number, change: number): void {
+    if (change !== 0) this.bytes.set(domid, (this.bytes.get(domid) ?? 0) + change);
   }
 
   private setOf(domid: number): Set<StoreNode> {

@@ -5,6 +5,7 @@ import type { XenstoreFact } from '../../events/xenstore.ts';
 import { acceptWith, type Outcome, refuseWith } from './outcome.ts';
 import { countedLength, isValid, parentOf } from './path.ts';
 import { accessFor, type Permissions } from './perms.ts';
+import type { QuotaName } from './profiles.ts';
 import type { Connection, XenStore } from './state.ts';
 import type { Transaction } from './transaction.ts';
 import type { NodeView } from './tree.ts';
@@ -44,6 +45,11 @@ export class View {
     return refuseWith(errno, this.facts);
   }
 
+  /** The most of something that this connection's domain may have. */
+  limit(name: QuotaName): number {
+    return this.store.limitOf(this.connection.domid, name);
+  }
+
   /** The absolute path, or undefined where it can not be a node's. */
   pathOf(path: string): string | undefined {
     const node = this.store.resolve(path, this.connection);
@@ -52,20 +58,24 @@ export class View {
 
   isNodePath(node: string): boolean {
     if (!isValid(node)) return false;
-    const { pathLimitForAll, quota } = this.store.profile;
-    return !(pathLimitForAll || !this.privileged) || countedLength(node) <= quota.path_max;
+    if (this.privileged && !this.store.profile.pathLimitForAll) return true;
+    return countedLength(node) <= this.limit('path-max');
   }
 
-  /** The node whatever its permissions, as read_node(). ENOENT, or ENOSPC when the transaction has seen too many. */
+  /** The node whatever its permissions, as read_node(). ENOENT; or ENOSPC, ENOMEM when the transaction has seen too many, or too much. */
   read(path: string): Found {
     const { transaction } = this;
     if (!transaction) return foundOr(this.store.node(path));
     const access = transaction.accesses.get(path);
     if (access) return foundOr(access.exists ? access : undefined);
     if (!this.fresh.has(path)) {
-      if (!this.privileged && transaction.accesses.size + this.fresh.size >= this.store.profile.quota.transaction_nodes) {
+      if (!this.privileged && transaction.accesses.size + this.fresh.size >= this.limit('transaction-nodes')) {
         this.spoil();
         return { errno: 'ENOSPC' };
+      }
+      if (this.lacksMemory(path.length + (this.store.node(path)?.value.length ?? 0))) {
+        this.spoil();
+        return { errno: 'ENOMEM' };
       }
       this.fresh.add(path);
       this.facts.push({ type: 'xenstore.node_accessed', conn: this.connection.conn, tx: this.tx, path });
@@ -78,7 +88,7 @@ export class View {
     const found = this.read(path);
     if ('node' in found && (this.rights(found.node.perms) & wanted) === wanted) return found;
     const errno = 'node' in found ? 'EACCES' : found.errno;
-    return { errno: errno === 'ENOSPC' ? errno : this.errnoFromAncestors(path, errno, wanted) };
+    return { errno: errno === 'ENOSPC' || errno === 'ENOMEM' ? errno : this.errnoFromAncestors(path, errno, wanted) };
   }
 
   rights(perms: Permissions): number {
@@ -95,8 +105,15 @@ export class View {
 
   /** Whether a node of this content is too big for its domain, as in write_node_raw(). */
   isTooBig(perms: Permissions, bytes: number): boolean {
-    const { nodeHeader, permissionSize, quota } = this.store.profile;
-    return !this.privileged && nodeHeader + permissionSize * perms.length + bytes > quota.node_size;
+    if (this.privileged) return false;
+    const { nodeHeader, permissionSize } = this.store.profile;
+    return nodeHeader + permissionSize * perms.length + bytes > this.limit('node-size');
+  }
+
+  /** Whether its domain would take too much of the daemon's memory, as domain_memory_add(). */
+  lacksMemory(bytes: number): boolean {
+    if (this.privileged) return false;
+    return this.store.memoryOf(this.connection.domid) + bytes > this.limit('memory');
   }
 
   /** The transaction can no longer commit. */

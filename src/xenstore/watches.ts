@@ -20,6 +20,11 @@ export interface Watch {
 /** A watch of a connection is known by its node and token: the relative and the absolute form are the same. */
 export const watchKey = (node: string, token: string): string => `${node}\0${token}`;
 
+/** What a watch takes of the daemon's memory, and an event that waits, which is given as its key. */
+export const sizeOfWatch = ({ path, token }: Watch): number => path.length + token.length;
+export const sizeOfEvent = (key: string): number => key.length + 1 + HEADER;
+const HEADER = 16;
+
 /** The path of an event as the watcher of `watch` knows it. */
 export const seenBy = (watch: Watch, path: string, domid: number): string =>
   watch.path === watch.node ? path : path.slice(homeOf(domid).length + 1);

@@ -116,6 +116,11 @@ function parse(op: RequestType, tx: number, payload: string, conn: number, profi
       const domid = number(first);
       return one && domid !== undefined ? { type: byDomain[op], ...request, domid } : undefined;
     }
+    case 'GET_FEATURE':
+    case 'GET_QUOTA':
+    case 'SET_FEATURE':
+    case 'SET_QUOTA':
+      return profile.quotaRequests ? parseQuota(op, request, args) : undefined;
     case 'WRITE':
       return args.length > 0
         ? { type: 'xenstore.write', ...request, path: first, value: payload.slice(first.length + 1) }
@@ -124,6 +129,29 @@ function parse(op: RequestType, tx: number, payload: string, conn: number, profi
       return args.length > 1 ? { type: 'xenstore.set_perms', ...request, path: first, perms: args.slice(1) } : undefined;
     default:
       return undefined;
+  }
+}
+
+/** Requests whose domain may be left out: then they concern the connection itself, or what all domains get. */
+function parseQuota(
+  op: 'GET_FEATURE' | 'GET_QUOTA' | 'SET_FEATURE' | 'SET_QUOTA',
+  request: { readonly conn: number; readonly tx: number },
+  args: readonly string[],
+): XenstoreCommand | undefined {
+  const after = op === 'GET_FEATURE' ? 0 : op === 'SET_QUOTA' ? 2 : 1;
+  const domid = args.length > after ? strictDomid(args[0]!) : -1;
+  if (args.length > after + 1 || domid === undefined) return undefined;
+  const rest = args.slice(domid < 0 ? 0 : 1);
+  switch (op) {
+    case 'GET_FEATURE':
+      return { type: 'xenstore.get_feature', ...request, domid };
+    case 'SET_FEATURE':
+      return domid < 0 ? undefined : { type: 'xenstore.set_feature', ...request, domid, features: atoi(rest[0]!) };
+    case 'GET_QUOTA':
+      return { type: 'xenstore.get_quota', ...request, domid, name: rest[0] ?? '' };
+    case 'SET_QUOTA':
+      if (rest.length < 2) return undefined;
+      return { type: 'xenstore.set_quota', ...request, domid, name: rest[0]!, value: atoi(rest[1]!) };
   }
 }
 
@@ -151,6 +179,10 @@ function payloadOf(op: RequestType, value: object): string {
       return `${answer['tx']}\0`;
     case 'GET_DOMAIN_PATH':
       return `${answer['path']}\0`;
+    case 'GET_FEATURE':
+      return `${answer['features']}\0`;
+    case 'GET_QUOTA':
+      return `${answer['value']}\0`;
     case 'IS_DOMAIN_INTRODUCED':
       return answer['introduced'] ? 'T\0' : 'F\0';
     default:

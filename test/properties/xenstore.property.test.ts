@@ -5,7 +5,7 @@ import type { OutcomeOf } from '../../events/step.ts';
 import { FIRST_SOCKET, type XenstoreCommand, type XenstoreFact } from '../../events/xenstore.ts';
 import { Journal } from '../../src/tables/journal.ts';
 import { decode, evolve, type Profile, profiles, XenStore } from '../../src/xenstore/index.ts';
-import { Server } from '../golden/xenstored/server.ts';
+import { Server } from '../../tools/conformance/xenstore-server.ts';
 import { Model, type Result } from './xenstore-model.ts';
 
 const replay = JSON.parse(process.env['FC_REPLAY'] ?? '{}');
@@ -112,15 +112,17 @@ const byPath = ([a]: readonly unknown[], [b]: readonly unknown[]): number => (`$
 // From here on anybody asks for anything; only the invariants judge. Small quotas, so that they are met.
 const small: Profile = {
   ...profiles['4.17'],
-  quota: {
+  quotas: {
     nodes: 6,
-    nodes_at_commit: 5,
     watches: 2,
+    outstanding: 2,
+    memory: 600,
+    'soft-memory': 500,
     transactions: 2,
-    transaction_nodes: 7,
-    node_permissions: 3,
-    node_size: 60,
-    path_max: 40,
+    'transaction-nodes': 7,
+    'node-permissions': 3,
+    'node-size': 60,
+    'path-max': 40,
   },
 };
 const anyPath = fc.oneof(
@@ -208,7 +210,7 @@ function started(): Server {
 test.each(['4.17', '4.22'] as const)('xenstore %s: invariants hold after any requests of any domains', (version) => {
   fc.assert(
     fc.property(history, (commands) => {
-      const server = new Server({ ...profiles[version], quota: small.quota });
+      const server = new Server({ ...profiles[version], quotas: small.quotas });
       server.open();
       for (const command of [...introduced, ...commands]) {
         server.submit(command, 1, 0);

@@ -1,6 +1,6 @@
 // Plays one recorded scenario against a server, and compares what came with what the real xenstored sent.
-import { requestTypes } from '../../../events/xenstore.ts';
-import type { Client, Received, Server } from './server.ts';
+import { requestTypes } from '../../events/xenstore.ts';
+import type { Client, Received, Server } from './xenstore-server.ts';
 
 /** What arrived between two steps: a reply, an event, or the end of a connection. */
 export interface Seen {
@@ -33,6 +33,7 @@ export interface RecordedStep {
 }
 export interface Scenario {
   readonly name: string;
+  readonly group: string;
   readonly base: string;
   readonly conns: readonly { readonly id: string; readonly domid?: number; readonly lazy?: boolean }[];
   readonly domids?: readonly number[];
@@ -43,13 +44,23 @@ export interface Scenario {
   readonly steps: readonly RecordedStep[];
 }
 
-/** Lines that say where the server differs from the recording; none when it does not. */
-export function play(scenario: Scenario, server: Server): string[] {
+/** Where a server differs from the recording. */
+export interface Difference {
+  /** Index of the step. */
+  readonly step: number;
+  /** In words: who asked what, what was recorded, and what came here. */
+  readonly asked: string;
+  readonly recorded: string;
+  readonly got: string;
+}
+
+/** Plays a scenario; what differs, step by step. */
+export function play(scenario: Scenario, server: Server): Difference[] {
   const clients = new Map<string, Client>();
   const ids = new Map<string, number>();
   const symbols = new Map<string, string>();
   const generations = new Map<string, number>();
-  const differences: string[] = [];
+  const differences: Difference[] = [];
   const admin = server.open()!;
   const domids = scenario.domids ?? [];
 
@@ -136,15 +147,14 @@ export function play(scenario: Scenario, server: Server): string[] {
         server.close(client);
         clients.delete(step.c!);
       } else if (step.do === 'raw') for (const part of step.parts!) client.raw(part);
-      else if (step.do === 'batch') for (const each of step.reqs!) request(client, { ...each, c: step.c! }, each.rid ?? client.next++);
+      else if (step.do === 'batch')
+        for (const each of step.reqs!) request(client, { ...each, c: step.c! }, each.rid ?? client.next++);
       else if (step.do === 'repeat') runs = repeat(client, step);
       else request(client, step, step.rid ?? client.next++);
     }
     const out = collect();
     if (comparable(out, step) === comparable(step.out, step) && JSON.stringify(runs) === JSON.stringify(step.rep)) return;
-    differences.push(`${scenario.name} step ${at} ${step.do ?? ''} ${step.c ?? ''} ${step.op ?? ''} ${JSON.stringify(step.body ?? step.cmd ?? '').slice(0, 120)}
-    want ${JSON.stringify(step.out)} ${JSON.stringify(step.rep)}
-    got  ${JSON.stringify(out)} ${JSON.stringify(runs)}`);
+    differences.push({ step: at, asked: asked(step), recorded: told(step.out, step.rep), got: told(out, runs) });
   });
 
   for (const client of clients.values()) server.close(client);
@@ -166,6 +176,29 @@ function summary(step: RecordedStep, reply: Received | undefined, closed: boolea
   if (reply.type === ERROR) return reply.body.slice(0, -1);
   if (reply.type === TRANSACTION_START) return '<txid>';
   return reply.type === step.type ? 'ok' : requestTypes[reply.type]!;
+}
+
+/** A step in words: `a WRITE "/x|v"`, a NUL being shown as |. */
+function asked({ c = '', do: what, op, tx, body, cmd, n, parts, reqs }: RecordedStep): string {
+  if (what === 'ctl') return `domain ${cmd}`;
+  if (what === 'raw') return `${c} sends bytes ${shown(parts?.join('') ?? '')}`;
+  if (what === 'batch') return `${c} sends ${reqs?.length} requests at once`;
+  if (what === 'open' || what === 'close') return `${c} ${what}`;
+  return `${c}${what === 'repeat' ? ` ${n} times` : ''} ${op}${tx ? ` in ${tx}` : ''} ${shown(body ?? '')}`;
+}
+/** What arrived, in words. */
+function told(out: readonly Seen[], runs: RecordedStep['rep']): string {
+  const each = out.map(({ c, rid, t, type, body = '', ev, closed }) => {
+    if (ev) return `${c} hears ${ev.map(shown).join(' ')}`;
+    return closed ? `${c} is closed` : `${c} ${t ?? type}#${rid} ${shown(body)}`;
+  });
+  for (const [result, count] of runs ?? []) each.push(`${count} times ${result}`);
+  return each.length === 0 ? 'nothing' : each.join('; ');
+}
+const LONGEST = 120;
+function shown(text: string): string {
+  const cut = text.length > LONGEST ? `${text.slice(0, LONGEST)}…(${text.length})` : text;
+  return JSON.stringify(cut.replaceAll('\0', '|'));
 }
 
 /** What is compared: all of it, but for texts that differ from run to run, and events that the real one may have merged. */

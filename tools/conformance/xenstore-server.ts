@@ -1,8 +1,19 @@
 // A xenstored in process, and clients of it: requests go through decode, decide, evolve and encode, and nothing else is there.
-import { Journal } from '../../../src/tables/journal.ts';
-import { decide, decode, encodeStep, evolve, invariants, PAYLOAD_MAX, type Profile, profiles, XenStore } from '../../../src/xenstore/index.ts';
-import { eventsOf } from '../../../events/step.ts';
-import { requestTypes, type XenstoreCommand, type XenstoreFact } from '../../../events/xenstore.ts';
+
+import { eventsOf } from '../../events/step.ts';
+import { requestTypes, type XenstoreCommand, type XenstoreFact } from '../../events/xenstore.ts';
+import { Journal } from '../../src/tables/journal.ts';
+import {
+  decide,
+  decode,
+  encodeStep,
+  evolve,
+  invariants,
+  PAYLOAD_MAX,
+  type Profile,
+  profiles,
+  XenStore,
+} from '../../src/xenstore/index.ts';
 
 export interface Received {
   readonly rid: number;
@@ -105,7 +116,8 @@ export class Server {
       if (outcome.ok || outcome.errno !== 'ENOTCONN')
         this.clients.get(conn)?.inbox.push({ type, body: payload, rid: reply ? rid : 0, tx: reply ? tx : 0 });
     for (const event of eventsOf(outcome)) {
-      const gone = event.type === 'xenstore.disconnected' ? event.conn : event.type === 'xenstore.domain_released' ? event.domid : undefined;
+      const gone =
+        event.type === 'xenstore.disconnected' ? event.conn : event.type === 'xenstore.domain_released' ? event.domid : undefined;
       const client = gone === undefined ? undefined : this.clients.get(gone);
       if (client) client.closed = true;
     }
@@ -114,7 +126,8 @@ export class Server {
 
   /** What is wrong with the store, if anything. */
   *violations(): Generator<string> {
-    for (const [name, invariant] of Object.entries(invariants)) for (const line of invariant(this.store)) yield `${name}: ${line}`;
+    for (const [name, invariant] of Object.entries(invariants))
+      for (const line of invariant(this.store)) yield `${name}: ${line}`;
   }
 
   private client(conn: number): Client {
@@ -125,5 +138,6 @@ export class Server {
 }
 
 const WATCH_EVENT = requestTypes.indexOf('WATCH_EVENT');
-const word = (value: number): string => String.fromCharCode(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255);
+const word = (value: number): string =>
+  String.fromCharCode(value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255);
 const wordAt = (bytes: string, at: number): number => [3, 2, 1, 0].reduce((sum, i) => sum * 256 + bytes.charCodeAt(at + i), 0);

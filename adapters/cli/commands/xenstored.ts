@@ -5,12 +5,13 @@ import { END_OF_TIME, MS, type Ns } from '../../../events/units.ts';
 import { version } from '../../../index.ts';
 import { Recording } from '../../../machines/index.ts';
 import { defaultHost, type HostConfig } from '../../../src/host-config.ts';
-import { profiles, type XenstoreVersion } from '../../../src/xenstore/index.ts';
+import type { XenstoreVersion } from '../../../src/xenstore/index.ts';
 import { Failure, systemFailure } from '../../failure.ts';
 import { LogFile, sha256 } from '../../log-file.ts';
 import { XenstoreSockets } from '../../xenstore-socket/server.ts';
 import { TestDomains } from '../../xenstore-socket/test-domains.ts';
 import type { Output } from '../output.ts';
+import { xenstoreVersion } from './conformance.ts';
 
 export interface XenstoredOptions {
   readonly socket: string;
@@ -23,7 +24,7 @@ const MOST_TEST_DOMAINS = 1000;
 
 /** Serves until it is told to stop; answers the exit status. */
 export async function xenstored(options: XenstoredOptions, output: Output): Promise<number> {
-  const config = configOf(versionOf(options.xenVersion));
+  const config = configOf(xenstoreVersion(options.xenVersion));
   const count = testDomainsOf(options.testDomains);
   const path = resolve(options.socket);
   const file = options.state === undefined ? undefined : openState(options.state);
@@ -69,12 +70,6 @@ const configOf = (xen_version: XenstoreVersion): Omit<HostConfig, 'xen_version'>
   xen_version,
   bridges: [],
 });
-
-function versionOf(text: string): XenstoreVersion {
-  const found = (Object.keys(profiles) as XenstoreVersion[]).find((name) => name === text);
-  if (found) return found;
-  throw new Failure('no such version', `--xen-version ${text}`, `it is one of ${Object.keys(profiles).join(', ')}`, 2);
-}
 
 function testDomainsOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
