@@ -92,6 +92,8 @@ export const operations = {
   'xenstore.get_quota': operation({ ...request, domid: int, name: text }, { value: text }),
   'xenstore.set_quota': operation({ ...request, domid: int, name: text, value: int }),
 
+  /** So late it is, by a clock that starts anywhere: given before a request that is charged by time. */
+  'xenstore.tick': operation({ ms: int }),
   /** What is sent to a connection is not read any more: from here on events wait, and one that waits already is not queued again. */
   'xenstore.connection_blocks': operation({ conn: int }),
   /** All that waited has been read, or given up. */
@@ -145,6 +147,10 @@ export const facts = {
   'xenstore.quota_set': { domid: int, name: text, value: int },
   /** The switches of CONTROL log that are on from now on. */
   'xenstore.trace_set': { switches: texts },
+
+  'xenstore.clock_set': { ms: int },
+  /** A guest's credit for writes, in thousandths of one, after what it has just written; and what there is in reserve. */
+  'xenstore.write_charged': { domid: int, credit: int, reserve: int, at_ms: int },
 
   'xenstore.connection_blocked': { conn: int },
   'xenstore.connection_drained': { conn: int },

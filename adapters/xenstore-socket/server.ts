@@ -6,7 +6,7 @@ import type { Command, Outcome, Step } from '../../events/vocabulary.ts';
 import { FIRST_SOCKET, type XenstoreCommand } from '../../events/xenstore.ts';
 import type { Dispatcher } from '../../machines/index.ts';
 import { subsystemOf } from '../../src/host.ts';
-import { decode, encodeStep } from '../../src/xenstore/index.ts';
+import { decode, encodeStep, isCharged, writeDelay } from '../../src/xenstore/index.ts';
 import { Client, type Listener } from './client.ts';
 import { listen } from './listen.ts';
 
@@ -81,7 +81,10 @@ export class XenstoreSockets implements Listener {
 
   request(client: Client, type: number, req_id: number, tx_id: number, payload: string): void {
     const { conn } = client;
-    const command = decode(type, tx_id, payload, conn, this.options.dispatcher.host.store.profile);
+    const { store } = this.options.dispatcher.host;
+    const command = decode(type, tx_id, payload, conn, store.profile);
+    if (conn < FIRST_SOCKET && isCharged(store, conn))
+      this.input({ type: 'xenstore.tick', ms: Math.floor(this.now()) }, originOf(conn));
     this.current = { command, req_id, tx_id };
     this.input(command, originOf(conn));
     this.current = undefined;
@@ -95,8 +98,8 @@ export class XenstoreSockets implements Listener {
   drains({ conn }: Client): void {
     this.input({ type: 'xenstore.connection_drains', conn }, originOf(conn));
   }
-  delay(): number {
-    return 0;
+  delay({ conn }: Client): number {
+    return conn < FIRST_SOCKET ? writeDelay(this.options.dispatcher.host.store, conn, Math.floor(this.now())) : 0;
   }
   now(): number {
     return this.options.clock() / MS;

@@ -4,6 +4,7 @@ import { accept, refuse } from '../../events/step.ts';
 import type { RequestType, XenstoreCommand, XenstoreFact } from '../../events/xenstore.ts';
 import { commit } from './commit.ts';
 import { control } from './control.ts';
+import { charged } from './credit.ts';
 import { connectionEnds, type Domains, domainGoes, introduce } from './domains.ts';
 import { fire, fireSpecial, PAYLOAD_MAX } from './fire.ts';
 import { create, remove, setPerms, write } from './nodes.ts';
@@ -18,7 +19,7 @@ import { View } from './view.ts';
 import { watchKey } from './watches.ts';
 
 /** A command that a client has sent. */
-type Request = Exclude<XenstoreCommand, { readonly type: `xenstore.${'connect' | 'domain_shutdown' | 'domain_gone'}` }>;
+type Request = Exclude<XenstoreCommand, { readonly type: `xenstore.${'connect' | 'domain_shutdown' | 'domain_gone' | 'tick'}` }>;
 type Of<T extends string> = Extract<XenstoreCommand, { readonly type: `xenstore.${T}` }>;
 
 /**
@@ -41,14 +42,17 @@ export function decide(store: XenStore, command: XenstoreCommand, domains: Domai
     }
     case 'xenstore.domain_gone':
       return acceptWith(domainGoes(store, command.domid));
-    default:
-      return decideRequest(store, command, domains);
+    case 'xenstore.tick':
+      return command.ms > store.rate.clock_ms ? accept({}, { type: 'xenstore.clock_set', ms: command.ms }) : accept();
+    default: {
+      const connection = store.connections.get(command.conn);
+      if (!connection || connection.ignored) return refuse('ENOTCONN');
+      return charged(store, connection, transactionIdOf(command), decideRequest(store, connection, command, domains));
+    }
   }
 }
 
-function decideRequest(store: XenStore, command: Request, domains: Domains): Outcome {
-  const connection = store.connections.get(command.conn);
-  if (!connection || connection.ignored) return refuse('ENOTCONN');
+function decideRequest(store: XenStore, connection: Connection, command: Request, domains: Domains): Outcome {
   if (command.type === 'xenstore.malformed' && isUnsupported(store.profile, command.op)) return refuse('ENOSYS');
   if (connection.domid !== 0 && privileged.has(requestTypeOf(command))) return refuse('EACCES');
   const tx = transactionIdOf(command);

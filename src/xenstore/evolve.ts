@@ -24,6 +24,7 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
       const connection = store.connections.get(event.conn)!;
       undo.assign(connection, 'lastTx', event.tx);
       undo.put(connection.transactions, event.tx, new Transaction(event.conn, event.tx));
+      undo.assign(store.rate, 'transactions', store.rate.transactions + 1);
       nextGeneration(store);
       return;
     }
@@ -43,6 +44,7 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
     case 'xenstore.transaction_aborted': {
       for (const access of transactionOf(store, event).accesses.values()) if (access.origin) tree.release(access.origin, access);
       undo.drop(store.connections.get(event.conn)!.transactions, event.tx);
+      undo.assign(store.rate, 'transactions', store.rate.transactions - 1);
       return;
     }
 
@@ -128,12 +130,15 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
       undo.assign(domain, 'mfn', event.mfn);
       undo.assign(domain, 'port', event.port);
       undo.assign(domain, 'introduced', true);
-      if (event.type === 'xenstore.domain_introduced') addConnection(store, event.domid, event.domid);
+      if (event.type === 'xenstore.domain_reintroduced') return;
+      addConnection(store, event.domid, event.domid);
+      undo.assign(store.rate, 'domains', store.rate.domains + 1);
       return;
     }
     case 'xenstore.domain_released':
       undo.drop(store.connections, event.domid);
       undo.drop(store.domains, event.domid);
+      undo.assign(store.rate, 'domains', store.rate.domains - 1);
       return;
     case 'xenstore.domain_shut_down':
       undo.assign(store.domains.get(event.domid)!, 'shutdown', true);
@@ -155,6 +160,16 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
     case 'xenstore.trace_set':
       undo.assign(store.settings, 'traces', [...event.switches]);
       return;
+    case 'xenstore.clock_set':
+      undo.assign(store.rate, 'clock_ms', event.ms);
+      return;
+    case 'xenstore.write_charged': {
+      const domain = store.domains.get(event.domid)!;
+      undo.assign(domain, 'credit', event.credit);
+      undo.assign(domain, 'credited_ms', event.at_ms);
+      undo.assign(store.rate, 'reserve', event.reserve);
+      return;
+    }
     default:
       event satisfies never;
   }

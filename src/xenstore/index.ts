@@ -1,6 +1,7 @@
 // XenStore: tree, permissions, quota, transactions, watches and the payloads of its messages.
 
 export { answerOf, encodeRequest } from './client.ts';
+export { isCharged, writeDelay } from './credit.ts';
 export { decide } from './decide.ts';
 export type { Domains } from './domains.ts';
 export { evolve } from './evolve.ts';

@@ -102,6 +102,15 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     }
   },
 
+  *'xenstore.openTransactionsAreCounted'({ connections, domains, rate }) {
+    let open = 0;
+    for (const { transactions } of connections.values()) open += transactions.size;
+    if (open !== rate.transactions) yield `${open} transactions are open, counted ${rate.transactions}`;
+    let there = 0;
+    for (const { introduced } of domains.values()) if (introduced) there++;
+    if (there !== rate.domains) yield `${there} domains are introduced, counted ${rate.domains}`;
+  },
+
   *'xenstore.onlyTheBlockedHaveUnreadEvents'({ connections }) {
     for (const { conn, blocked, unread } of connections.values())
       if (!blocked && unread.size > 0) yield `connection ${conn} reads, and ${unread.size} events wait for it`;

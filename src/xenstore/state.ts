@@ -2,6 +2,7 @@
 import { FIRST_SOCKET } from '../../events/xenstore.ts';
 import type { Journal } from '../tables/journal.ts';
 import { mix } from '../tables/table.ts';
+import { BURST } from './credit.ts';
 import { hashText } from './hash.ts';
 import { absolute } from './path.ts';
 import {
@@ -68,6 +69,9 @@ export interface Domain {
   /** Bits of XENSTORE_SERVER_FEATURE_*. */
   features: number;
   quotas: Quotas;
+  /** For writes, in thousandths of one, and when it was last counted. */
+  credit: number;
+  credited_ms: number;
 }
 
 /** The special nodes, which have permissions and nothing else. */
@@ -89,6 +93,7 @@ export interface XenStoreSnapshot {
   readonly specials: readonly (readonly [Special, Permissions])[];
   readonly domains: readonly Readonly<Domain>[];
   readonly settings: Settings;
+  readonly rate: Rate;
   readonly connections: readonly {
     conn: number;
     domid: number;
@@ -119,6 +124,16 @@ interface Settings {
   traces: readonly string[];
 }
 
+/** What the write rate of guests depends on. */
+interface Rate {
+  clock_ms: number;
+  /** Credit that nobody has needed so far. */
+  reserve: number;
+  /** How many transactions are open, and how many domains introduced. */
+  transactions: number;
+  domains: number;
+}
+
 /** XENSTORE_SERVER_FEATURE_ERROR, _WATCHDEPTH and _DOMID_ANY (public/io/xs_wire.h). */
 export const FEATURES = 2 | 4 | 8;
 /** What is on at first, of the switches that there are. */
@@ -132,6 +147,7 @@ export class XenStore {
   readonly specialPerms = new Map<Special, Permissions>();
   readonly counters: Counters = { generation: 0, births: 0, arrivals: 0, incarnations: 0, lastSocket: FIRST_SOCKET - 1 };
   readonly settings: Settings;
+  readonly rate: Rate = { clock_ms: 0, reserve: 0, transactions: 0, domains: 1 };
   readonly undo: Undoable;
   tree: Tree;
   watches: WatchIndex;
@@ -189,6 +205,8 @@ export class XenStore {
       target: -1,
       features: FEATURES,
       quotas,
+      credit: BURST,
+      credited_ms: this.rate.clock_ms,
     };
   }
 
@@ -224,6 +242,7 @@ export class XenStore {
     for (const special of specials) hash = hashPermissions(hash, this.specialPerms.get(special)!);
     hash = hashQuotas(hash, this.settings.quotas, this.profile);
     for (const name of changedTraces(this.settings.traces, this.profile)) hash = hashText(hash, name);
+    if (this.rate.clock_ms !== 0) hash = mix(mix(hash, this.rate.clock_ms), this.rate.reserve);
     for (const domain of this.domainsInOrder()) hash = mix(hash, hashDomain(domain, this.profile));
     for (const connection of this.connectionsInOrder()) hash = mix(hash, hashConnection(connection));
     return hash >>> 0;
@@ -254,6 +273,7 @@ export class XenStore {
       specials: specials.map((special) => [special, this.specialPerms.get(special)!] as const),
       domains: this.domainsInOrder(),
       settings: this.settings,
+      rate: this.rate,
       connections: this.connectionsInOrder().map((connection) => ({
         conn: connection.conn,
         domid: connection.domid,
@@ -272,6 +292,7 @@ export class XenStore {
   restore(snapshot: XenStoreSnapshot): void {
     Object.assign(this.counters, snapshot.counters);
     Object.assign(this.settings, snapshot.settings);
+    Object.assign(this.rate, snapshot.rate);
     this.tree = new Tree(this.undo, this.profile);
     this.watches = new WatchIndex(this.undo);
     for (const { path, birth, ...content } of snapshot.nodes) this.tree.create(path, content, birth);
@@ -359,8 +380,9 @@ function restored(conn: number, saved: TransactionSnapshot, tree: Tree): Transac
 // What nobody has changed leaves no trace in a digest: a state has the same one as before there was anything to change.
 
 function hashDomain(domain: Domain, profile: Profile): number {
-  const { domid, since, introduced, mfn, port, shutdown, target, features, quotas } = domain;
-  const hash = mix(mix(mix(mix(mix(mix(17, domid), since), +introduced), mfn), port), (target << 1) | +shutdown);
+  const { domid, since, introduced, mfn, port, shutdown, target, features, quotas, credit, credited_ms } = domain;
+  let hash = mix(mix(mix(mix(mix(mix(17, domid), since), +introduced), mfn), port), (target << 1) | +shutdown);
+  if (credited_ms !== 0) hash = mix(mix(hash, credit), credited_ms);
   return hashQuotas(features === FEATURES ? hash : mix(hash, features), quotas, profile);
 }
 
@@ -419,5 +441,6 @@ function describe(store: XenStore): Map<string, string> {
   }
   lines.set('counters', JSON.stringify(store.counters));
   lines.set('settings', JSON.stringify(store.settings));
+  lines.set('rate', JSON.stringify(store.rate));
   return lines;
 }
