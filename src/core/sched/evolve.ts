@@ -131,5 +131,6 @@ function enter(rows: Vcpus, vcpu: number, runstate: 'running' | 'runnable' | 'bl
       break;
   }
   rows.runstate.become(vcpu, runstate);
-  rows.entry_ns.put(vcpu, at);
+  // Whoever wakes it may be behind, on a pCPU that has not come so far: a vCPU's own time does not go back.
+  rows.entry_ns.put(vcpu, Math.max(at, rows.entry_ns.at(vcpu)));
 }
