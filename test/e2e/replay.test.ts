@@ -72,6 +72,30 @@ describe('the Live CD, replayed', () => {
   });
 });
 
+describe('the guests of the Live CD', () => {
+  const printed = (dom: number): string =>
+    [...played.log.steps()]
+      .flatMap((step) => step.outcome.events ?? [])
+      .map((event) => (event.type === 'console.output' && event.dom === dom ? event.text : ''))
+      .join('');
+
+  test.each([
+    ['mount their root through the ring', /VFS: mounted root \(ext2 filesystem, label ROOT\) read-only on xvda1/],
+    ['get an address', /eth0 bound to 10\.0\.0\.130, router 10\.0\.0\.1/],
+    ['let the right one in', /server02 login: livexen\nPassword: \nlivexen@server02:~\$ /],
+    ['list a directory of their disk', /ls\nbin {2}boot {2}dev {2}etc/],
+    ['read their disk', /64\+0 records in\n64\+0 records out\n262144 bytes copied/],
+    ['reach dom0', /3 packets transmitted, 3 received, 0% packet loss/],
+    ['reach each other', /64 bytes from 10\.0\.0\.128: .*\n\n1 packets transmitted, 1 received/],
+  ])('%s', (_, expected) => {
+    expect(printed(3)).toMatch(expected);
+  });
+
+  test('show no password', () => {
+    expect(printed(3)).not.toMatch(/Password: .*live/);
+  });
+});
+
 describe('what has changed is found, and named', () => {
   /** One decision made otherwise, the n-th of its kind. */
   const mutant = (type: Command['type'], nth: number): typeof decide => {
