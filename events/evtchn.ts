@@ -1,5 +1,5 @@
 // event_channel_op (public/event_channel.h), two-level ABI.
-import { bool, int, oneOf, operation } from './schema.ts';
+import { bool, int, ints, oneOf, operation } from './schema.ts';
 
 export const operations = {
   /** Allocates a port in `dom` for `remote_dom` to bind to. Another `dom` than one's own needs privilege. */
@@ -31,6 +31,8 @@ export const operations = {
   /** Gives a domain the right to bind a physical interrupt (public/physdev.h); here the two have one number. */
   'physdev.map_pirq': operation({ domid: int, dom: int, pirq: int }, { pirq: int }),
   'physdev.unmap_pirq': operation({ domid: int, dom: int, pirq: int }),
+  /** Blocks until one of the ports is pending, masked or not, or until `timeout_ns` (0: for ever). Answers 1 when it did. */
+  'sched.poll': operation({ domid: int, vcpu: int, ports: ints, timeout_ns: int }, { blocked: int }),
 } as const;
 
 export const facts = {

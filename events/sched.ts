@@ -37,4 +37,6 @@ export const facts = {
   'sched.credits_reset': { added: int },
   'vcpu.affinity_set': { domid: int, vcpu: int, cpus: ints },
   'domain.weight_set': { domid: int, weight: int },
+  /** A vCPU that blocks in the same step does so for this port, or (0) for any; until it is woken. */
+  'vcpu.polling_started': { domid: int, vcpu: int, port: int },
 } as const;

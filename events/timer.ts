@@ -1,7 +1,8 @@
-// Timers: set_timer_op and the timers of vcpu_op (public/vcpu.h). One singleshot and one periodic timer for each vCPU.
+// Timers: set_timer_op and the timers of vcpu_op (public/vcpu.h). One singleshot and one periodic timer for each vCPU, one for how
+// long it polls, and two watchdogs for each domain: their `vcpu` is the watchdog's slot.
 import { bool, int, oneOf, operation } from './schema.ts';
 
-export const timerKind = oneOf('singleshot', 'periodic');
+export const timerKind = oneOf('singleshot', 'periodic', 'poll', 'watchdog');
 
 export const operations = {
   /** 0 stops it. */
@@ -13,6 +14,8 @@ export const operations = {
   'vcpu.stop_periodic_timer': operation({ domid: int, vcpu: int }),
   /** The clock has reached the earliest deadline. */
   'timer.expire': operation({ domid: int, vcpu: int, kind: timerKind }),
+  /** With `id` 0 arms a watchdog that is free, for `timeout` seconds, and answers its id; else arms that one anew, or with 0 disarms it. */
+  'sched.watchdog': operation({ domid: int, id: int, timeout: int }, { id: int }),
 } as const;
 
 export const facts = {

@@ -6,6 +6,7 @@ import { Failure } from '../failure.ts';
 import { ScenarioFailure } from '../load-scenario.ts';
 import { UNUSABLE } from '../log-file.ts';
 import { type XenstoreConformanceOptions, xenstoreConformance } from './commands/conformance.ts';
+import { hypercallConformance } from './commands/conformance-hypercalls.ts';
 import { type EventsOptions, events } from './commands/events.ts';
 import { type ExportOptions, exportRun } from './commands/export.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
@@ -153,9 +154,10 @@ function commands(done: (status: number) => void): Command {
     .addHelpText('after', examples('log check livecd.xlog'))
     .action((path: string) => done(logCheck(path, output)));
 
-  program
+  const conformance = program
     .command('conformance')
-    .description('judge this code by a recording of real Xen. Exit status: 0 all match, 1 some differ, 2 unusable recording')
+    .description('judge this code by a recording of real Xen. Exit status: 0 all match, 1 some differ, 2 unusable recording');
+  conformance
     .command('xenstore')
     .argument('<file>', 'scenarios as JSON lines, .gz or not')
     .description('play recorded XenStore scenarios and compare every reply and event')
@@ -163,6 +165,13 @@ function commands(done: (status: number) => void): Command {
     .option('--json', 'everything, for a program')
     .addHelpText('after', examples('conformance xenstore test/golden/xenstored/c417.jsonl.gz'))
     .action((path: string, options: XenstoreConformanceOptions) => done(xenstoreConformance(path, options, output)));
+  conformance
+    .command('hypercalls')
+    .argument('<file>', 'hypercalls as JSON lines, .gz or not')
+    .description('make recorded hypercalls again, each sequence from its own start, and compare every answer')
+    .option('--json', 'everything, for a program')
+    .addHelpText('after', examples('conformance hypercalls test/golden/hypercalls/hypercalls.jsonl.gz'))
+    .action((path: string, options: { json?: boolean }) => done(hypercallConformance(path, options, output)));
 
   program
     .command('xl')

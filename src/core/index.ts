@@ -1,5 +1,5 @@
 // The hypervisor: every hypercall of the core's subsystems, their facts, and what these write into guest memory.
-import { type GuestReader, refuse } from '../../events/step.ts';
+import { accept, type GuestReader, refuse } from '../../events/step.ts';
 import { DOMID_XEN, type Ns } from '../../events/units.ts';
 import type {
   DomainCommand,
@@ -57,6 +57,7 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'evtchn.reset_cont':
     case 'physdev.map_pirq':
     case 'physdev.unmap_pirq':
+    case 'sched.poll':
       return evtchn.decide(xen, command, now, guest);
     case 'sched.yield':
     case 'sched.block':
@@ -85,8 +86,14 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'vcpu.stop_singleshot_timer':
     case 'vcpu.set_periodic_timer':
     case 'vcpu.stop_periodic_timer':
-    case 'timer.expire':
+    case 'sched.watchdog':
       return timer.decide(xen, command, now, guest);
+    case 'timer.expire': {
+      const fired = timer.decide(xen, command, now, guest);
+      if (!fired.ok || command.kind !== 'watchdog') return fired;
+      const shutdown = domain.decide(xen, { type: 'sched.shutdown', domid: command.domid, reason: 'watchdog' }, now, guest);
+      return accept({}, ...fired.events, ...(shutdown.events ?? []));
+    }
     case 'gnttab.setup_table':
     case 'gnttab.query_size':
     case 'gnttab.map_grant_ref':
@@ -144,6 +151,7 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'sched.credits_reset':
     case 'vcpu.affinity_set':
     case 'domain.weight_set':
+    case 'vcpu.polling_started':
       sched.evolve(xen, event, seq);
       return;
     case 'vcpu.initialised':

@@ -3,6 +3,7 @@ import { bootedHost } from '../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../tools/fuzz/core-host.ts';
 import { VIRQ } from '../abi/virq.ts';
 import { coreInvariants, violations } from './invariants.ts';
+import { timerRow } from './timer/state.ts';
 
 /** A host where everything is in use: channels, mappings, timers, a zombie (d2), pCPUs and the run queue. */
 function busyHost(): CoreHost {
@@ -16,6 +17,9 @@ function busyHost(): CoreHost {
     { type: 'gnttab.map_grant_ref', domid: 0, dom: 2, ref: 0, readonly: true },
     { type: 'timer.set_timer_op', domid: 1, vcpu: 0, timeout_ns: 5000 },
     { type: 'vcpu.set_periodic_timer', domid: 1, vcpu: 0, period_ns: 5_000_000 },
+    { type: 'physdev.map_pirq', domid: 0, dom: 0, pirq: 9 },
+    { type: 'evtchn.bind_pirq', domid: 0, pirq: 9, flags: 0 },
+    { type: 'memory.claim_pages', domid: 0, dom: 1, pages: 8, extent_order: 0 },
     { type: 'sched.schedule', cpu: 0 },
   );
   while (host.answer({ type: 'domctl.destroydomain', domid: 0, domain: 2 }) === 'ERESTART');
@@ -50,12 +54,16 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['p2m.rangesAreSortedAndMerged', ({ xen }) => xen.p2m.restore({ ...xen.p2m.snapshot(), free: [{ gfn: 1, mfn: 1, count: 0 }] })],
   ['p2m.totPagesCountsThePages', ({ xen }) => xen.domain.of(0)!.tot_pages.add(1, 1)],
 
+  ['p2m.claimsFitIntoTheHeap', ({ xen }) => xen.p2m.claims.of(1)!.pages.put(0, xen.p2m.freePages + 1)],
+  ['p2m.claimsFitIntoTheHeap', ({ xen }) => xen.p2m.claims.of(1)!.pages.put(0, -1)],
+
   ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.due.remove(xen.timers.due.peek()!)],
   ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.rows.of(1)!.state.become(0, 'off')],
   ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.rows.of(1)!.deadline_ns.put(0, 2 ** 50)],
   ['timer.onlyThePeriodicRepeats', ({ xen }) => xen.timers.rows.of(1)!.period_ns.put(0, 7)],
   ['timer.onlyThePeriodicRepeats', ({ xen }) => xen.timers.rows.of(1)!.period_ns.put(1, 0)],
   ['timer.onlyThePeriodicRepeats', ({ xen }) => xen.timers.rows.of(0)!.deadline_ns.put(0, 7)],
+  ['timer.belongsToAVcpu', ({ xen }) => xen.timers.rows.of(1)!.state.become(timerRow(2, 'watchdog'), 'armed')],
   ['timer.belongsToAVcpu', ({ xen }) => xen.timers.rows.of(1)!.state.become(2, 'armed')],
 
   ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.runqueue.remove(xen.sched.runqueue.peek()!)],
@@ -72,6 +80,8 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['sched.pausesAreTheDomains', ({ xen }) => xen.sched.vcpu.of(1)!.pauses.add(0, 1)],
   ['sched.pausesAreTheDomains', ({ xen }) => xen.domain.of(0)!.shut_down.become(1, 'crash')],
 
+  ['sched.onlyTheBlockedPoll', ({ xen }) => xen.sched.polls.add(0).state.become(0, 'polling')],
+
   ['vcpu.onlyTheInitialisedAreUp', ({ xen }) => xen.sched.vcpu.of(1)!.initialised.put(0, 0)],
   ['vcpu.thereAreAsManyAsAllocated', ({ xen }) => xen.domain.of(0)!.nr_vcpus.put(1, 0)],
   ['vcpu.thereAreAsManyAsAllocated', ({ xen }) => xen.domain.of(0)!.max_vcpus.put(1, 2)],
@@ -83,6 +93,10 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['evtchn.virqLeadsToItsPort', ({ xen }) => xen.evtchn.virqs.of(1)!.port.put(VIRQ.TIMER, 0)],
   ['evtchn.virqLeadsToItsPort', ({ xen }) => xen.evtchn.virqs.of(1)!.port.put(VIRQ.DEBUG, 1)],
   ['evtchn.virqLeadsToItsPort', ({ xen }) => xen.evtchn.ports.of(1)!.state.become(1, 'ipi')],
+  ['evtchn.pirqLeadsToItsPort', ({ xen }) => xen.evtchn.pirqs.of(0)!.port.put(9, 0)],
+  ['evtchn.pirqLeadsToItsPort', ({ xen }) => xen.evtchn.pirqs.of(0)!.port.put(10, 1)],
+  ['evtchn.pirqLeadsToItsPort', ({ xen }) => xen.evtchn.pirqs.of(0)!.state.become(9, 'none')],
+  ['evtchn.pirqLeadsToItsPort', ({ xen }) => xen.evtchn.ports.of(0)!.virq.put(2, 8)],
   ['evtchn.portIsWithinItsLimits', ({ xen }) => xen.domain.of(0)!.max_evtchn_port.put(1, 1)],
   ['evtchn.portIsWithinItsLimits', ({ xen }) => xen.evtchn.ports.of(1)!.state.become(0, 'unbound')],
   ['evtchn.notifiesAVcpuThatIsThere', ({ xen }) => xen.evtchn.ports.of(1)!.notify_vcpu.put(1, 1)],
@@ -113,6 +127,7 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['domain.thereIsAsRowsAre', ({ xen }) => xen.evtchn.ports.remove(1)],
   ['domain.thereIsAsRowsAre', ({ xen }) => xen.timers.rows.add(9)],
   ['domain.thereIsAsRowsAre', ({ xen }) => xen.p2m.populate(9, { gfn: 0, mfn: xen.p2m.free[0]!.mfn, count: 1 })],
+  ['domain.thereIsAsRowsAre', ({ xen }) => xen.evtchn.pirqs.add(9)],
   ['domain.noneHoldsNothing', ({ xen }) => xen.domain.of(0)!.weight.put(9, 256)],
   ['domain.noneHoldsNothing', ({ xen }) => xen.domains.handles.of(0)!.c.put(9, 1)],
   ['domain.pauseCountIsNotNegative', ({ xen }) => xen.domain.of(0)!.controller_pause_count.put(1, -1)],

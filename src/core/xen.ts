@@ -52,7 +52,7 @@ export class Xen {
     this.timers = new Timers(journal);
     this.gnttab = new Gnttab(journal);
     this.domains = new Domains(journal);
-    this.sparseTables = [this.p2m.claims, this.evtchn.pirqs] as unknown as Table<TableSchema>[];
+    this.sparseTables = [this.p2m.claims, this.sched.polls, this.evtchn.pirqs] as unknown as Table<TableSchema>[];
     this.tables = [
       ...this.domains.tables,
       ...this.sched.tables,

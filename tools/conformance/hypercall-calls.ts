@@ -403,6 +403,18 @@ const others: Readonly<Record<string, Call>> = {
     if (command !== undefined) return plain(caller, command, nothing, ({ up }) => Number(up ?? 0));
     return refused(caller.host.xen.hasVcpu(domid, vcpu) ? 'ENOSYS' : 'ENOENT');
   },
+  'sched.poll': (caller, args) => {
+    const given = list(args, 'ports').map(Number);
+    const ports = Array.from({ length: number(args, 'nr_ports') }, (_, i) => given[i] ?? 0);
+    return plain(caller, { type: 'sched.poll', domid, vcpu: 0, ports, timeout_ns: number(args, 'timeout') });
+  },
+  'sched.watchdog': (caller, args) =>
+    plain(
+      caller,
+      { type: 'sched.watchdog', domid, id: number(args, 'id'), timeout: number(args, 'timeout') },
+      nothing,
+      ({ id }) => Number(id),
+    ),
   'sched.yield': () => ({ rc: 0, out: {} }),
   'sched.remote_shutdown': (caller, args) =>
     plain(caller, { type: 'sched.remote_shutdown', domid, domain: number(args, 'dom'), code: number(args, 'reason') }),

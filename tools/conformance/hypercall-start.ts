@@ -31,6 +31,8 @@ export function startOf({ caller, A, B, dom0_ports, A_ports, B_ports }: HeaderRe
   for (let vcpu = 0; vcpu < caller.vcpus; vcpu++) host.submit({ type: 'vcpu.initialise', domid: 0, vcpu });
   for (let vcpu = 0; vcpu < caller.vcpus; vcpu++) host.submit({ type: 'vcpu.up', domid: 0, vcpu });
   host.submit({ type: 'domctl.unpausedomain', domid: DOMID_XEN, domain: 0 });
+  for (let vcpu = 0; vcpu < caller.vcpus; vcpu++) host.submit({ type: 'sched.detach', domid: 0, vcpu });
+  host.now = 1_000_000_000;
   openPorts(host, 0, dom0_ports);
   for (const [domain, ports] of [
     [A, A_ports],

@@ -18,7 +18,7 @@ const UNUSABLE = 2;
 
 /** Answers the exit status: 0 where all is as recorded, 1 where a scenario differs. */
 export function xenstoreConformance(path: string, options: XenstoreConformanceOptions, output: Output): number {
-  const corpus = readCorpus(readText(path));
+  const corpus = readCorpus(readRecording(path));
   if ('problem' in corpus)
     throw new Failure(
       `not a recording: ${corpus.problem}`,
@@ -50,7 +50,8 @@ export function xenstoreVersion(text: string): XenstoreVersion {
   throw new Failure('no such version', `--xen-version ${text}`, `it is one of ${Object.keys(profiles).join(', ')}`, UNUSABLE);
 }
 
-function readText(path: string): string {
+/** The text of a recording, compressed or not. @throws Failure where it can not be read */
+export function readRecording(path: string): string {
   try {
     const bytes = readFileSync(path);
     return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');

@@ -8,7 +8,7 @@ import { raiseVirq } from '../evtchn/decide.ts';
 import { unmapped } from '../gnttab/decide.ts';
 import { allocateFrames } from '../p2m/decide.ts';
 import { offCpu } from '../sched/decide.ts';
-import { timerRow } from '../timer/state.ts';
+import { timerOf } from '../timer/state.ts';
 import { isRunning, timeIn } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
@@ -190,12 +190,7 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
 
 /** No vCPU of a dying domain will ever run: nobody waits for its timers. */
 function stoppedTimers(xen: Xen, domid: DomId): Fact[] {
-  const { state } = xen.timers.rows.of(domid)!;
-  const facts: Fact[] = [];
-  for (let vcpu = 0; vcpu < xen.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
-    for (const kind of ['singleshot', 'periodic'] as const)
-      if (state.is(timerRow(vcpu, kind)) === 'armed') facts.push({ type: 'timer.stopped', domid, vcpu, kind });
-  return facts;
+  return [...xen.timers.rows.inUse(domid)].map(([row]): Fact => ({ type: 'timer.stopped', domid, ...timerOf(row) }));
 }
 
 /**

@@ -26,6 +26,11 @@ const close = (domid: number, port: number): CoreCommand => ({ type: 'evtchn.clo
 const send = (domid: number, port: number): CoreCommand => ({ type: 'evtchn.send', domid, port });
 const unmask = (domid: number, port: number): CoreCommand => ({ type: 'evtchn.unmask', domid, port });
 const status = (domid: number, dom: number, port: number): CoreCommand => ({ type: 'evtchn.status', domid, dom, port });
+const bindPirq = (domid: number, pirq: number): CoreCommand => ({ type: 'evtchn.bind_pirq', domid, pirq, flags: 0 });
+const mapPirq = (dom: number, pirq: number): CoreCommand => ({ type: 'physdev.map_pirq', domid: 0, dom, pirq });
+const unmapPirq = (dom: number, pirq: number): CoreCommand => ({ type: 'physdev.unmap_pirq', domid: 0, dom, pirq });
+const move = (domid: number, port: number, vcpu: number): CoreCommand => ({ type: 'evtchn.bind_vcpu', domid, port, vcpu });
+const reset = (domid: number, dom: number): CoreCommand => ({ type: 'evtchn.reset', domid, dom });
 const dying: CoreCommand = { type: 'domctl.destroydomain', domid: 0, domain: 1 };
 
 /** d1's port 1 waits for d0, whose port 1 is bound to it. */
@@ -79,6 +84,36 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['what is free but has room is unmasked', [], unmask(1, 63), {}],
   ['what has no room is not', [], unmask(1, 64), 'EINVAL'],
   ['room comes with ports, and stays', [...Array.from({ length: 64 }, () => ipi(2, 0)), close(2, 64)], unmask(2, 127), {}],
+
+  ['a pirq is bound', [mapPirq(0, 9)], bindPirq(0, 9), { port: 1 }],
+  ['... once', [mapPirq(0, 9), bindPirq(0, 9)], bindPirq(0, 9), 'EEXIST'],
+  ['... again after a close', [mapPirq(0, 9), bindPirq(0, 9), close(0, 1)], bindPirq(0, 9), { port: 1 }],
+  ['... that was given', [], bindPirq(0, 9), 'EPERM'],
+  ['... and not to another', [mapPirq(1, 9)], bindPirq(0, 9), 'EPERM'],
+  ['... of those that there can be', [], bindPirq(0, 100_000), 'EINVAL'],
+  ['... is not sent to', [mapPirq(0, 9), bindPirq(0, 9)], send(0, 1), 'EINVAL'],
+  ['dom0 gives it', [], { type: 'physdev.map_pirq', domid: 1, dom: 1, pirq: 9 }, 'EPERM'],
+  ['... to those that are there', [], mapPirq(77, 9), 'ESRCH'],
+  ['... and takes it, with its port', [mapPirq(0, 9), bindPirq(0, 9), unmapPirq(0, 9)], close(0, 1), 'EINVAL'],
+  ['... once', [mapPirq(0, 9), unmapPirq(0, 9)], unmapPirq(0, 9), 'EINVAL'],
+
+  ['a port moves to another vCPU', [alloc(2, 0)], move(2, 1, 2), {}],
+  ['... that is there', [alloc(2, 0)], move(2, 1, 3), 'ENOENT'],
+  ['... that is asked before the port', [], move(2, 99, 3), 'ENOENT'],
+  ['... a port that is open', [], move(2, 1, 0), 'EINVAL'],
+  ['... with room', [], move(2, 64, 0), 'EINVAL'],
+  ['... a global virq', [virq(2, VIRQ.DOM_EXC)], move(2, 1, 1), {}],
+  ['... which stays bound where it was', [virq(2, VIRQ.DOM_EXC), move(2, 1, 1)], virq(2, VIRQ.DOM_EXC), 'EEXIST'],
+  ['... until it is closed', [virq(2, VIRQ.DOM_EXC), move(2, 1, 1), close(2, 1)], virq(2, VIRQ.DOM_EXC), { port: 1 }],
+  ["... not a vCPU's own", [virq(2, VIRQ.TIMER)], move(2, 1, 1), 'EINVAL'],
+  ['... nor an ipi', [ipi(2, 0)], move(2, 1, 1), 'EINVAL'],
+
+  ['a reset closes all', [...linked, ipi(1, 0), reset(1, SELF)], alloc(1, 0), { port: 1 }],
+  ['... also for one that is paused', [...linked, { type: 'domctl.pausedomain', domid: 0, domain: 1 }], reset(0, 1), {}],
+  ['... not for one that runs', linked, reset(0, 1), 'EINVAL'],
+  ['... not for another', [], reset(1, 2), 'EPERM'],
+  ['... nor for nobody', [], reset(0, 77), 'ESRCH'],
+  ['none is left half done', [], { type: 'evtchn.reset_cont', domid: 1, dom: SELF }, 'EBUSY'],
 
   ['status of the free', [], status(1, SELF, 5), { status: 'closed', vcpu: 0, remote_dom: 0, remote_port: 0, virq: 0 }],
   ['... the unbound', [alloc(1, 2)], status(1, 1, 1), { status: 'unbound', vcpu: 0, remote_dom: 2, remote_port: 0, virq: 0 }],

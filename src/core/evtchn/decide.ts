@@ -3,10 +3,11 @@ import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import type { DomId, Ns, Port } from '../../../events/units.ts';
 import type { EvtchnCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { NR_VIRQS } from '../../abi/virq.ts';
-import { wake } from '../sched/decide.ts';
+import { wake, wakePollers } from '../sched/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged, resolve } from '../xsm.ts';
 import { isMasked, isPending } from './pending.ts';
+import { poll } from './poll.ts';
 import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq, NR_PIRQS, type Ports, virqRow } from './state.ts';
 
 /** Checks a hypercall. Every way of refusing one is in here; `evolve` has none. */
@@ -123,6 +124,8 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       if (command.type === 'evtchn.reset_cont') return refuse('EBUSY');
       return accept({}, ...[...xen.evtchn.ports.inUse(dom)].map(([port]): Fact => ({ type: 'evtchn.closed', domid: dom, port })));
     }
+    case 'sched.poll':
+      return poll(xen, command, now, guest);
     case 'physdev.map_pirq':
     case 'physdev.unmap_pirq': {
       const { pirq } = command;
@@ -182,7 +185,8 @@ export function raise(xen: Xen, domid: DomId, port: Port, now: Ns, guest: GuestR
   const vcpu = xen.evtchn.ports.of(domid)!.notify_vcpu.at(port);
   const upcall = !isMasked(guest, page, port);
   const raised: Fact = { type: 'evtchn.pending_raised', domid, port, vcpu, upcall };
-  return upcall ? [raised, ...wake(xen, domid, vcpu, now)] : [raised];
+  const woken = upcall ? wake(xen, domid, vcpu, now) : [];
+  return woken.length > 0 ? [raised, ...woken] : [raised, ...wakePollers(xen, domid, port, now)];
 }
 
 /** What a virtual interrupt leads to: nothing where nobody has bound it. */

@@ -14,6 +14,26 @@ const map = (domid: number, dom: number, ref: number, readonly = false): CoreCom
   readonly,
 });
 const unmap = (domid: number, handle: number): CoreCommand => ({ type: 'gnttab.unmap_grant_ref', domid, handle });
+const unmapDevice = (domid: number, handle: number, frame: number): CoreCommand => ({
+  type: 'gnttab.unmap_device_map',
+  domid,
+  handle,
+  frame,
+});
+const version = (domid: number, dom: number): CoreCommand => ({ type: 'gnttab.get_version', domid, dom });
+const setVersion = (domid: number, version: number): CoreCommand => ({ type: 'gnttab.set_version', domid, version });
+const statusFrames = (domid: number, dom: number, nr_frames: number): CoreCommand => ({
+  type: 'gnttab.get_status_frames',
+  domid,
+  dom,
+  nr_frames,
+});
+const swap = (domid: number, ref_a: number, ref_b: number): CoreCommand => ({
+  type: 'gnttab.swap_grant_ref',
+  domid,
+  ref_a,
+  ref_b,
+});
 const setup = (domid: number, dom: number, nr_frames: number): CoreCommand => ({
   type: 'gnttab.setup_table',
   domid,
@@ -97,6 +117,29 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['... by whoever mapped it', [map(0, 1, 0)], unmap(1, 0), 'bad_handle'],
   ['... no other handle', [], unmap(0, 2 ** 32 - 1), 'bad_handle'],
 
+  ['a mapping for devices goes with its frame', [map(0, 1, 0)], unmapDevice(0, 0, mfn(1, 1)), {}],
+  ['... and its handle with it', [map(0, 1, 0), unmapDevice(0, 0, mfn(1, 1))], unmap(0, 0), 'bad_handle'],
+  ['... not with another', [map(0, 1, 0)], unmapDevice(0, 0, mfn(1, 2)), 'bad_dev_addr'],
+  ['... and without one stays', [map(0, 1, 0), unmapDevice(0, 0, 0)], unmap(0, 0), {}],
+  ['... what is not mapped has none', [], unmapDevice(0, 0, 1), 'bad_handle'],
+
+  ['every table has version 1', [], version(0, 1), { version: 1 }],
+  ['... nobody has one', [], version(0, 77), 'ESRCH'],
+  ["... another's is its own affair", [], version(1, 2), 'EPERM'],
+  ['... which may be asked for', [], setVersion(1, 1), { version: 1 }],
+  ['... unlike the next', [], setVersion(1, 2), 'ENOSYS'],
+  ['... and what is none', [], setVersion(1, 3), 'EINVAL'],
+  ['there are no status frames', [], statusFrames(1, SELF, 1), 'general_error'],
+  ['... and nobody wants none', [], statusFrames(1, SELF, 0), { frames: [] }],
+  ['... of nobody', [], statusFrames(0, 77, 0), 'bad_domain'],
+  ['... of another', [], statusFrames(1, 2, 0), 'permission_denied'],
+
+  ['entries change places', [swap(1, 0, 4)], map(0, 1, 4), { handle: 0, mfn: mfn(1, 1) }],
+  ['... both', [swap(1, 0, 4)], map(0, 1, 0), 'general_error'],
+  ['... with themselves', [map(0, 1, 0)], swap(1, 0, 0), {}],
+  ['... not in use', [map(0, 1, 0)], swap(1, 4, 0), 'eagain'],
+  ['... in the table', [], swap(1, 0, 512), 'bad_gntref'],
+
   ['a table has one frame from the start', [], query(1, SELF), { nr_frames: 1, max_nr_frames: 4 }],
   ['... and grows', [setup(1, SELF, 3)], query(0, 1), { nr_frames: 3, max_nr_frames: 4 }],
   ['... never shrinks', [setup(1, 1, 3), setup(1, 1, 1)], query(0, 1), { nr_frames: 3, max_nr_frames: 4 }],
@@ -132,7 +175,8 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
     copy(0, { dom: 0, ref: 3, is_ref: false }, { dom: 1, ref: 0 }),
     'permission_denied',
   ],
-  ['that is said before who is there', [], copy(0, { dom: 77, ref: 0, is_ref: false }, { dom: 1, ref: 0 }), 'permission_denied'],
+  ['who is there is said before that', [], copy(0, { dom: 77, ref: 0, is_ref: false }, { dom: 1, ref: 0 }), 'bad_domain'],
+  ['... and what the source grants', [], copy(0, { dom: 1, ref: 4 }, { dom: 1, ref: 3, is_ref: false }), 'general_error'],
   ['a whole page', [], copy(0, { dom: 1, ref: 0 }, { dom: SELF, ref: 3, is_ref: false }, 4096), {}],
   [
     '... and no byte more',

@@ -62,13 +62,11 @@ export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestRe
     }
     case 'gnttab.copy': {
       const { source_offset, dest_offset, len } = command;
-      const from = copyOwner(xen, domid, command.source_dom, command.source_is_ref);
-      if (!from.ok) return refuse(from.errno);
-      const to = copyOwner(xen, domid, command.dest_dom, command.dest_is_ref);
-      if (!to.ok) return refuse(to.errno);
-      const source = copySide(xen, guest, domid, from.dom, command.source_ref, command.source_is_ref, true);
+      const { source_dom, source_ref, source_is_ref, dest_dom, dest_ref, dest_is_ref } = command;
+      if (!xen.exists(xen.self(domid, source_dom)) || !xen.exists(xen.self(domid, dest_dom))) return refuse('bad_domain');
+      const source = copySide(xen, guest, domid, source_dom, source_ref, source_is_ref, true);
       if (!source.ok) return refuse(source.errno);
-      const dest = copySide(xen, guest, domid, to.dom, command.dest_ref, command.dest_is_ref, false);
+      const dest = copySide(xen, guest, domid, dest_dom, dest_ref, dest_is_ref, false);
       if (!dest.ok) return refuse(dest.errno);
       if (source_offset < 0 || dest_offset < 0 || len < 0) return refuse('bad_copy_arg');
       if (source_offset + len > PAGE_SIZE || dest_offset + len > PAGE_SIZE) return refuse('bad_copy_arg');
@@ -219,22 +217,18 @@ function setStatus(
   return { ok: true, set_flags: (GTF_reading | (readonly ? 0 : GTF_writing)) & ~flags };
 }
 
-/** Whose page one side of a copy is (gnttab_copy_lock_domain()): a frame, as opposed to a grant, can only be one's own. */
-function copyOwner(xen: Xen, caller: DomId, dom: DomId, isRef: boolean): { ok: true; dom: DomId } | { ok: false; errno: Errno } {
-  if (dom !== DOMID_SELF && !isRef) return fail('permission_denied');
-  const owner = xen.self(caller, dom);
-  return xen.exists(owner) ? { ok: true, dom: owner } : fail('bad_domain');
-}
-
+/** One side of a copy: a grant, or a frame, which can only be one's own. The recordings ask for the other side's grant before that. */
 function copySide(
   xen: Xen,
   guest: GuestReader,
   caller: DomId,
-  owner: DomId,
+  dom: DomId,
   ref: number,
   isRef: boolean,
   readonly: boolean,
 ): { ok: true; mfn: Mfn } | { ok: false; errno: Errno } {
+  if (dom !== DOMID_SELF && !isRef) return fail('permission_denied');
+  const owner = xen.self(caller, dom);
   if (isRef) return copyEntry(xen, guest, owner, ref, caller, readonly);
   const mfn = xen.p2m.mfn(owner, ref);
   return mfn < 0 ? fail('bad_page') : { ok: true, mfn };

@@ -1,6 +1,6 @@
 // credit2, reduced to one run queue: who runs next, for how long, and what it costs.
 import { accept, refuse } from '../../../events/step.ts';
-import type { DomId, Ns } from '../../../events/units.ts';
+import type { DomId, Ns, Port } from '../../../events/units.ts';
 import type { Fact, GuestReader, Outcome, SchedCommand } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
@@ -16,10 +16,7 @@ export function decide(xen: Xen, command: SchedCommand, now: Ns, guest: GuestRea
       if (xen.sched.vcpu.of(domid)?.runstate.is(vcpu) !== 'running') return refuse('EINVAL');
       // An event that came in the meantime: as in Xen, the vCPU goes on (vcpu_block() in xen/common/sched/core.c).
       if (xen.upcallPending(domid, vcpu, guest)) return accept({ blocked: 0 });
-      return accept(
-        { blocked: 1 },
-        { type: 'vcpu.blocked', domid, vcpu, at_ns: now, credit: creditAfter(xen, domid, vcpu, now) },
-      );
+      return accept({ blocked: 1 }, block(xen, domid, vcpu, now));
     }
     case 'sched.yield':
     case 'sched.preempt': {
@@ -66,6 +63,16 @@ export function wake(xen: Xen, domid: DomId, vcpu: number, now: Ns): Fact[] {
   return xen.sched.vcpu.of(domid)?.blocked.at(vcpu) === 1 ? [{ type: 'vcpu.woken', domid, vcpu, at_ns: now }] : [];
 }
 
+/** Who polls for a port that has become pending, and does not hear of it otherwise: it is masked, or another vCPU's. */
+export function wakePollers(xen: Xen, domid: DomId, port: Port, now: Ns): Fact[] {
+  const polls = xen.sched.polls.of(domid);
+  if (!polls) return [];
+  const facts: Fact[] = [];
+  for (const [vcpu, poll] of xen.sched.polls.inUse(domid))
+    if (poll.port === 0 || poll.port === port) facts.push(...wake(xen, domid, vcpu, now));
+  return facts;
+}
+
 /** What takes a running vCPU off its pCPU, and charges it for its slice; nothing where it has none. */
 export function offCpu(xen: Xen, domid: DomId, vcpu: number, now: Ns): Fact[] {
   const rows = xen.sched.vcpu.of(domid)!;
@@ -98,6 +105,11 @@ function schedule(xen: Xen, cpu: number, now: Ns): Outcome {
   const scheduled: Fact = { type: 'vcpu.scheduled', domid, vcpu, cpu, at_ns: now, until_ns, credit };
   const reset: Fact[] = added > 0 ? [{ type: 'sched.credits_reset', added }] : [];
   return accept({ domid, vcpu, until_ns }, ...reset, scheduled);
+}
+
+/** What blocks a running vCPU. */
+export function block(xen: Xen, domid: DomId, vcpu: number, now: Ns): Fact {
+  return { type: 'vcpu.blocked', domid, vcpu, at_ns: now, credit: creditAfter(xen, domid, vcpu, now) };
 }
 
 /** What it has left after running until now, within what anybody may have or owe. */

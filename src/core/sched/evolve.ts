@@ -11,6 +11,9 @@ export function evolve(xen: Xen, event: SchedFact, seq: number): void {
     case 'vcpu.woken': {
       const rows = sched.vcpu.of(event.domid)!;
       rows.blocked.put(event.vcpu, 0);
+      const polls = sched.polls.of(event.domid);
+      polls?.state.become(event.vcpu, 'none');
+      polls?.port.put(event.vcpu, 0);
       rows.woken_by.put(event.vcpu, seq);
       settle(xen, event.domid, event.vcpu, event.at_ns);
       return;
@@ -70,6 +73,12 @@ export function evolve(xen: Xen, event: SchedFact, seq: number): void {
       let mask = 0;
       for (const cpu of event.cpus) if (cpu >= 0 && cpu < AFFINITY_BITS) mask |= 1 << cpu;
       sched.vcpu.of(event.domid)!.affinity.put(event.vcpu, mask >>> 0);
+      return;
+    }
+    case 'vcpu.polling_started': {
+      const polls = sched.polls.of(event.domid) ?? sched.polls.add(event.domid);
+      polls.state.become(event.vcpu, 'polling');
+      polls.port.put(event.vcpu, event.port);
       return;
     }
     case 'domain.weight_set':

@@ -44,6 +44,12 @@ export const invariants: Readonly<Record<string, Invariant>> = {
       }
   },
 
+  *'sched.onlyTheBlockedPoll'({ sched: { polls, vcpu: vcpus } }) {
+    for (const domid of polls.ids())
+      for (const [vcpu] of polls.inUse(domid))
+        if (vcpus.of(domid)?.blocked.at(vcpu) !== 1) yield `d${domid}v${vcpu} polls, and is not blocked`;
+  },
+
   *'sched.pausesAreTheDomains'(xen) {
     const { vcpu: vcpus } = xen.sched;
     for (const domid of vcpus.ids())

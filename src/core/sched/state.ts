@@ -44,6 +44,9 @@ export const pcpuSchema = {
   local_ns: 'f64',
 } as const;
 
+/** Row vcpu: whether it polls, and for which port (0: more than one). Only domains that have ever polled have rows. */
+export const pollSchema = { state: ['none', 'polling'], port: 'u32' } as const;
+
 export const schedSchema = { base: 'f64' } as const;
 
 /** A vCPU as one number, for the run queue. */
@@ -57,6 +60,7 @@ export const hasVcpuInfo = (vcpu: number): boolean => vcpu < XEN_LEGACY_MAX_VCPU
 export class Sched {
   readonly vcpu: Table<typeof vcpuSchema>;
   readonly pcpu: Table<typeof pcpuSchema>;
+  readonly polls: Table<typeof pollSchema>;
   /** One row: the base of all credits. */
   readonly scale: Table<typeof schedSchema>;
   /** The runnable vCPUs that no pCPU runs: most credit first, and among equals who has waited longest. */
@@ -65,6 +69,7 @@ export class Sched {
   constructor(journal: Journal, nrCpus: number) {
     this.vcpu = new Table('vcpu', vcpuSchema, journal, 4);
     this.pcpu = new Table('pcpu', pcpuSchema, journal, 16);
+    this.polls = new Table('poll', pollSchema, journal, 4);
     this.scale = new Table('sched', schedSchema, journal, 1);
     this.scale.add(0);
     const cpus = this.pcpu.add(0);

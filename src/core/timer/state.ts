@@ -4,8 +4,8 @@ import { Heap } from '../../tables/heap.ts';
 import type { Journal } from '../../tables/journal.ts';
 import { Table } from '../../tables/table.ts';
 
-export type TimerKind = 'singleshot' | 'periodic';
-/** Row vcpu * 2 is the singleshot timer, row vcpu * 2 + 1 the periodic one. */
+export type TimerKind = 'singleshot' | 'periodic' | 'poll' | 'watchdog';
+/** Row vcpu * 2 is the singleshot timer, row vcpu * 2 + 1 the periodic one; see `timerRow`. */
 export const timerSchema = {
   state: ['off', 'armed'],
   deadline_ns: 'f64',
@@ -14,7 +14,29 @@ export const timerSchema = {
   armed_by: 'f64',
 } as const;
 
-export const timerRow = (vcpu: number, kind: TimerKind): number => vcpu * 2 + (kind === 'periodic' ? 1 : 0);
+/** Where those stand that few have: above the two of the last vCPU. */
+const POLL_ROWS = 256;
+const WATCHDOG_ROWS = 384;
+export function timerRow(vcpu: number, kind: TimerKind): number {
+  switch (kind) {
+    case 'singleshot':
+      return vcpu * 2;
+    case 'periodic':
+      return vcpu * 2 + 1;
+    case 'poll':
+      return POLL_ROWS + vcpu;
+    case 'watchdog':
+      return WATCHDOG_ROWS + vcpu;
+  }
+}
+/** The timer that a row is; the `vcpu` of a watchdog is its slot. */
+export function timerOf(row: number): { readonly vcpu: number; readonly kind: TimerKind } {
+  if (row >= WATCHDOG_ROWS) return { vcpu: row - WATCHDOG_ROWS, kind: 'watchdog' };
+  if (row >= POLL_ROWS) return { vcpu: row - POLL_ROWS, kind: 'poll' };
+  return { vcpu: row >> 1, kind: (row & 1) === 1 ? 'periodic' : 'singleshot' };
+}
+/** xen/include/xen/sched.h. */
+export const NR_DOMAIN_WATCHDOG_TIMERS = 2;
 const ROWS_PER_DOMAIN = 512;
 export const timerId = (domid: DomId, vcpu: number, kind: TimerKind): number => domid * ROWS_PER_DOMAIN + timerRow(vcpu, kind);
 
@@ -49,8 +71,7 @@ export class Timers {
     const { deadline_ns, armed_by } = this.rows.of(domid)!;
     return {
       domid,
-      vcpu: row >> 1,
-      kind: (row & 1) === 1 ? 'periodic' : 'singleshot',
+      ...timerOf(row),
       deadline_ns: deadline_ns.at(row),
       armed_by: armed_by.at(row),
     };
