@@ -39,7 +39,9 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
       if (divergence) return;
       const { value: logged } = expected.next();
       // A log may stop in the middle of what followed from an input: beyond its end there is nothing to compare.
-      if (logged && !same(step, logged)) divergence = differs(log, logged, differenceOf(step, logged), logged, step);
+      if (!logged || same(step, logged)) return;
+      const [what, part] = differenceOf(step, logged);
+      divergence = differs(log, logged, what, part(logged), part(step));
     },
   });
   if (from) dispatcher.restore(from);
@@ -65,12 +67,14 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
   return { dispatcher, divergence };
 }
 
-function differenceOf(step: Step, logged: Step): string {
-  if (step.origin !== logged.origin || !same(step.command, logged.command)) return 'something else is asked';
-  if (step.time !== logged.time) return 'it happens at another time';
-  if (step.cause !== logged.cause) return 'it has another cause';
-  if (!same(step.reads, logged.reads)) return 'guest memory differs where it is read';
-  return 'decided otherwise';
+/** What differs first, in words, and that part of a step. */
+function differenceOf(step: Step, logged: Step): [string, (one: Step) => unknown] {
+  if (step.origin !== logged.origin || !same(step.command, logged.command))
+    return ['something else is asked', ({ origin, command }) => ({ origin, command })];
+  if (step.time !== logged.time) return ['it happens at another time', ({ time }) => time];
+  if (step.cause !== logged.cause) return ['it has another cause', ({ cause }) => cause];
+  if (!same(step.reads, logged.reads)) return ['guest memory differs where it is read', ({ reads }) => reads];
+  return ['decided otherwise', ({ outcome }) => outcome];
 }
 
 function* nextInputs(log: Log, from: number): Generator<Step> {
