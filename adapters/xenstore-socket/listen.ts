@@ -1,10 +1,13 @@
 // A Unix socket that is ours: a file left behind by somebody who is gone is replaced, one that somebody serves is not.
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { Failure, systemFailure } from '../failure.ts';
 
 /** @throws Failure where the socket can not be made */
 export async function listen(path: string, accept: (socket: Socket) => void): Promise<Server> {
+  // For a directory that is missing the system complains of permissions.
+  if (!existsSync(dirname(path))) throw systemFailure('listen', dirname(path), { code: 'ENOENT' });
   await clear(path);
   const server = createServer(accept);
   await new Promise<void>((resolve, reject) => {
