@@ -1,6 +1,6 @@
 import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
-import { answered, type Client, client, end, read, start, unwatch, watch, write, XenbusState } from './xenbus/requests.ts';
+import { type Client, client, read, storeActions, unwatch, watch, write, XenbusState } from './xenbus/requests.ts';
 
 interface Blkback extends Client {
   readonly domid: number;
@@ -17,21 +17,23 @@ interface Blkback extends Client {
 const dir = (c: Blkback): string => `backend/vbd/${c.frontend}/${c.vdev}`;
 const frontendDir = (c: Blkback): string => c.keys['frontend'] ?? '';
 
+type BlkbackEvent =
+  | FactOf<'xenstore.watch_fired'>
+  | Returned<
+      | 'xenstore.read'
+      | 'xenstore.transaction_start'
+      | 'xenstore.transaction_end'
+      | 'vbd.open_disk'
+      | 'gnttab.map_grant_ref'
+      | 'evtchn.bind_interdomain'
+    >;
+
 /** xen-blkback (a party of its domain): waits for the disk and for the frontend's ring, connects them, and ends with the frontend. */
 export const blkback = setup({
   types: {
     input: {} as { domid: number; name: string; args: readonly string[] },
     context: {} as Blkback,
-    events: {} as
-      | FactOf<'xenstore.watch_fired'>
-      | Returned<
-          | 'xenstore.read'
-          | 'xenstore.transaction_start'
-          | 'xenstore.transaction_end'
-          | 'vbd.open_disk'
-          | 'gnttab.map_grant_ref'
-          | 'evtchn.bind_interdomain'
-        >,
+    events: {} as BlkbackEvent,
     emitted: {} as Command,
   },
   guards: {
@@ -47,20 +49,15 @@ export const blkback = setup({
     isFrontend: ({ event }) => event.type === 'xenstore.watch_fired' && event.path.includes('/device/'),
   },
   actions: {
+    ...storeActions<Blkback, BlkbackEvent>(),
     forgetState: assign(({ context: c }) => ({ keys: { ...c.keys, state: '' } })),
-    ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
     readOwn: emit(({ context: c }, { key }: { key: string }) => read(c, `${dir(c)}/${key}`)),
     readFrontend: emit(({ context: c }, { key }: { key: string }) => read(c, `${frontendDir(c)}/${key}`)),
-    keepAnswer: assign(({ context, event }) => answered(context, event.type === 'accepted.xenstore.read' ? event.value : '')),
     watchDisk: emit(({ context: c }) => watch(c, `${dir(c)}/physical-device`, c.name)),
     watchFrontend: emit(({ context: c }) => watch(c, `${frontendDir(c)}/state`, c.name)),
     unwatchDisk: emit(({ context: c }) => unwatch(c, `${dir(c)}/physical-device`, c.name)),
     unwatchFrontend: emit(({ context: c }) => unwatch(c, `${frontendDir(c)}/state`, c.name)),
     write: emit(({ context: c }, { key, value }: { key: string; value: string }) => write(c, `${dir(c)}/${key}`, value)),
-    startTransaction: emit(({ context: c }) => start(c)),
-    keepTransaction: assign(({ event }) => ({ tx: event.type === 'accepted.xenstore.transaction_start' ? event.tx : 0 })),
-    endTransaction: emit(({ context: c }) => end(c)),
-    forgetTransaction: assign({ tx: 0 }),
     openDisk: emit(({ context: c }) => ({
       type: 'vbd.open_disk',
       domid: c.domid,

@@ -1,6 +1,6 @@
 import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
-import { answered, type Client, client, end, read, start, watch, write, XenbusState } from './xenbus/requests.ts';
+import { type Client, client, read, storeActions, watch, write, XenbusState } from './xenbus/requests.ts';
 
 interface Blkfront extends Client {
   readonly domid: number;
@@ -31,22 +31,24 @@ const DISK_KEYS = [
   'feature-max-indirect-segments',
 ] as const;
 
+type BlkfrontEvent =
+  | FactOf<'xenstore.watch_fired' | 'guest.devices_stopping'>
+  | Returned<
+      | 'xenstore.read'
+      | 'xenstore.transaction_start'
+      | 'xenstore.transaction_end'
+      | 'guest.grant_page'
+      | 'guest.end_access'
+      | 'evtchn.alloc_unbound'
+      | 'vbd.connect_frontend'
+    >;
+
 /** xen-blkfront (a party of its guest): from the keys that the toolstack wrote to a disk that can be read, and back. */
 export const blkfront = setup({
   types: {
     input: {} as { domid: number; name: string; args: readonly string[] },
     context: {} as Blkfront,
-    events: {} as
-      | FactOf<'xenstore.watch_fired' | 'guest.devices_stopping'>
-      | Returned<
-          | 'xenstore.read'
-          | 'xenstore.transaction_start'
-          | 'xenstore.transaction_end'
-          | 'guest.grant_page'
-          | 'guest.end_access'
-          | 'evtchn.alloc_unbound'
-          | 'vbd.connect_frontend'
-        >,
+    events: {} as BlkfrontEvent,
     emitted: {} as Command,
   },
   guards: {
@@ -55,15 +57,10 @@ export const blkfront = setup({
       context.asked.length === 0 && states.includes(context.keys['backend/state'] as XenbusState),
   },
   actions: {
-    ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
+    ...storeActions<Blkfront, BlkfrontEvent>(),
     readOwn: emit(({ context: c }, { key }: { key: string }) => read(c, `${dir(c)}/${key}`)),
     readBackend: emit(({ context: c }, { key }: { key: string }) => read(c, `${backend(c)}/${key}`)),
-    keepAnswer: assign(({ context, event }) => answered(context, event.type === 'accepted.xenstore.read' ? event.value : '')),
     watchBackend: emit(({ context: c }) => watch(c, `${backend(c)}/state`, c.name)),
-    startTransaction: emit(({ context: c }) => start(c)),
-    keepTransaction: assign(({ event }) => ({ tx: event.type === 'accepted.xenstore.transaction_start' ? event.tx : 0 })),
-    endTransaction: emit(({ context: c }) => end(c)),
-    forgetTransaction: assign({ tx: 0 }),
     write: emit(({ context: c }, { key, value }: { key: string; value: string }) => write(c, `${dir(c)}/${key}`, value)),
     grantRing: emit(({ context: c }) => ({
       type: 'guest.grant_page',

@@ -1,7 +1,7 @@
 import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../../events/vocabulary.ts';
 import { GNTTAB_RESERVED_CONSOLE } from '../../src/guest/state.ts';
-import { answered, type Client, client, read, unwatch, watch, write } from '../xenbus/requests.ts';
+import { type Client, client, read, storeActions, unwatch, watch, write } from '../xenbus/requests.ts';
 
 interface ConsoleDaemon extends Client {
   readonly id: string;
@@ -14,14 +14,16 @@ interface ConsoleDaemon extends Client {
 
 const dir = (c: ConsoleDaemon): string => `/local/domain/${c.dom}/console`;
 
+type ConsoleDaemonEvent =
+  | FactOf<'xenstore.watch_fired'>
+  | Returned<'xenstore.read' | 'gnttab.map_grant_ref' | 'evtchn.bind_interdomain' | 'console.open'>;
+
 /** What xenconsoled keeps for one domain (struct domain of tools/console/daemon/io.c): opens its ring when the keys are there, lets go when they are not. */
 export const consoleDaemon = setup({
   types: {
     input: {} as { domid: number; name: string; args: readonly string[] },
     context: {} as ConsoleDaemon,
-    events: {} as
-      | FactOf<'xenstore.watch_fired'>
-      | Returned<'xenstore.read' | 'gnttab.map_grant_ref' | 'evtchn.bind_interdomain' | 'console.open'>,
+    events: {} as ConsoleDaemonEvent,
     emitted: {} as Command,
   },
   guards: {
@@ -30,11 +32,10 @@ export const consoleDaemon = setup({
     hasAnswers: ({ context: c }) => c.asked.length === 0,
   },
   actions: {
+    ...storeActions<ConsoleDaemon, ConsoleDaemonEvent>(),
     watch: emit(({ context: c }) => watch(c, dir(c), c.id)),
     unwatch: emit(({ context: c }) => unwatch(c, dir(c), c.id)),
-    ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
     read: emit(({ context: c }, { key }: { key: string }) => read(c, `${dir(c)}/${key}`)),
-    keepAnswer: assign(({ context, event }) => answered(context, event.type === 'accepted.xenstore.read' ? event.value : '')),
     mapRing: emit(({ context: c }) => ({
       type: 'gnttab.map_grant_ref',
       domid: 0,

@@ -3,7 +3,7 @@ import { MS, SECOND } from '../../events/units.ts';
 import type { Command, FactOf, Returned } from '../../events/vocabulary.ts';
 import { VIRQ } from '../../src/abi/virq.ts';
 import { vdevName, vdevNumber } from '../../src/toolstack/cfg/vdev.ts';
-import { answered, type Client, client, end, read, start, watch, write } from '../xenbus/requests.ts';
+import { type Client, client, read, storeActions, watch, write } from '../xenbus/requests.ts';
 import {
   banner,
   cpusUp,
@@ -64,22 +64,24 @@ const rootDisk = (c: Kernel): number => {
 };
 const hostname = (c: Kernel): string => c.keys['name'] || `domU${c.domid}`;
 
+type KernelEvent =
+  | FactOf<'xenstore.watch_fired' | 'guest.device_changed' | 'guest.work_finished' | 'guest.process_exited'>
+  | Returned<
+      | 'evtchn.bind_virq'
+      | 'vcpu.up'
+      | 'xenstore.directory'
+      | 'xenstore.read'
+      | 'xenstore.transaction_start'
+      | 'xenstore.transaction_end'
+      | 'guest.spawn'
+    >;
+
 /** The kernel and init of an actor guest (a party): from start of day to multi-user, and down again. */
 export const guestKernel = setup({
   types: {
     input: {} as FactOf<'guest.started'>,
     context: {} as Kernel,
-    events: {} as
-      | FactOf<'xenstore.watch_fired' | 'guest.device_changed' | 'guest.work_finished' | 'guest.process_exited'>
-      | Returned<
-          | 'evtchn.bind_virq'
-          | 'vcpu.up'
-          | 'xenstore.directory'
-          | 'xenstore.read'
-          | 'xenstore.transaction_start'
-          | 'xenstore.transaction_end'
-          | 'guest.spawn'
-        >,
+    events: {} as KernelEvent,
     emitted: {} as Command,
   },
   guards: {
@@ -99,6 +101,7 @@ export const guestKernel = setup({
     mustStop: ({ context: c }) => c.asked.length === 0 && reasons.includes(c.keys['control/shutdown'] ?? ''),
   },
   actions: {
+    ...storeActions<Kernel, KernelEvent>(),
     print: emit(({ context: c }, { text }: { text: string }) => ({ type: 'hvc.write', domid: c.domid, text })),
     work: emit(({ context: c }, { kind, args }: { kind: FactOf<'guest.work_started'>['kind']; args: readonly string[] }) => ({
       type: 'guest.start_work',
@@ -125,8 +128,6 @@ export const guestKernel = setup({
     announceReboot: emit(({ context: c }) => write(c, 'control/feature-reboot', '1')),
     list: emit(({ context: c }, { path }: { path: string }) => ({ type: 'xenstore.directory', conn: c.conn, tx: 0, path })),
     read: emit(({ context: c }, { path }: { path: string }) => read(c, path)),
-    ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
-    keepAnswer: assign(({ context, event }) => answered(context, event.type === 'accepted.xenstore.read' ? event.value : '')),
     keepList: assign(({ context: c, event }) => {
       const [key = '', ...asked] = c.asked;
       const children = event.type === 'accepted.xenstore.directory' ? event.children : [];
@@ -175,10 +176,6 @@ export const guestKernel = setup({
     }),
     started: assign(({ context: c }) => ({ toStart: c.toStart.slice(1) })),
     keepReason: assign(({ context: c }) => ({ stopping: c.keys['control/shutdown'] as Reason })),
-    startTransaction: emit(({ context: c }) => start(c)),
-    keepTransaction: assign(({ event }) => ({ tx: event.type === 'accepted.xenstore.transaction_start' ? event.tx : 0 })),
-    endTransaction: emit(({ context: c }) => end(c)),
-    forgetTransaction: assign({ tx: 0 }),
     stopDevices: emit(({ context: c }) => ({ type: 'guest.stop_devices', domid: c.domid })),
     acknowledge: emit(({ context: c }) => write(c, 'control/shutdown', '')),
     powerOff: emit(({ context: c }) => ({

@@ -1,5 +1,6 @@
 // What the drivers' machines share: commands to XenStore, and collecting what comes back. Returns come in the order of asking.
-import type { Command } from '../../events/vocabulary.ts';
+import { assign, type EventObject, emit } from 'xstate';
+import type { Command, Returned } from '../../events/vocabulary.ts';
 
 /** enum xenbus_state of public/io/xenbus.h, as it stands in XenStore. */
 export const XenbusState = {
@@ -49,3 +50,30 @@ export const answered = (c: Client, value: string): Pick<Client, 'asked' | 'keys
   const [key, ...asked] = c.asked;
   return key === undefined ? { asked, keys: c.keys } : { asked, keys: { ...c.keys, [key]: value } };
 };
+
+/** The returns that `storeActions` knows. */
+type StoreReturn = Returned<'xenstore.read' | 'xenstore.transaction_start' | 'xenstore.transaction_end'>;
+const returned = (event: EventObject): StoreReturn => event as StoreReturn;
+
+/**
+ * The actions of a machine that talks to XenStore, for its `setup()`: `ask` notes which keys' answers are to come, `keepAnswer` keeps the
+ * oldest; `startTransaction`, `keepTransaction`, `endTransaction` and `forgetTransaction` are one transaction after the other.
+ */
+export const storeActions = <C extends Client, E extends EventObject>() => ({
+  ask: assign<C, E, { keys: readonly string[] }, E, never>(({ context: c }, { keys }) =>
+    part<C>({ asked: [...c.asked, ...keys] }),
+  ),
+  keepAnswer: assign<C, E, undefined, E, never>(({ context, event }) => {
+    const answer = returned(event);
+    return part<C>(answered(context, answer.type === 'accepted.xenstore.read' ? answer.value : ''));
+  }),
+  startTransaction: emit<C, E, undefined, E, Command>(({ context: c }) => start(c)),
+  keepTransaction: assign<C, E, undefined, E, never>(({ event }) => {
+    const answer = returned(event);
+    return part<C>({ tx: answer.type === 'accepted.xenstore.transaction_start' ? answer.tx : 0 });
+  }),
+  endTransaction: emit<C, E, undefined, E, Command>(({ context: c }) => end(c)),
+  forgetTransaction: assign<C, E, undefined, E, never>(part<C>({ tx: 0 })),
+});
+/** Fields of a client are fields of whatever extends it. */
+const part = <C extends Client>(fields: Partial<Client>): Partial<C> => fields as Partial<C>;
