@@ -3,12 +3,21 @@ import type { DomId, Mfn } from '../../events/units.ts';
 import { SECTOR_SIZE } from '../../src/storage/image.ts';
 import type { Overlay } from '../../src/storage/overlay.ts';
 import { Records } from '../../src/tables/records.ts';
-import { BLKIF_OP, BLKIF_RSP, type BlkifReceived, type BlkifTransfer, blkif } from '../../src/xenbus/ring/blkif.ts';
+import {
+  BLKIF_OP,
+  BLKIF_RSP,
+  type BlkifReceived,
+  type BlkifSegment,
+  type BlkifTransfer,
+  blkif,
+} from '../../src/xenbus/ring/blkif.ts';
 import { finalCheckForRequests, getRequest, pushResponses, putResponse } from '../../src/xenbus/ring/ring.ts';
 import type { Disks } from './disks.ts';
 import type { System } from './system.ts';
 
 const { x86_64: protocol } = blkif;
+/** As many as a ring full of requests needs, with room for rings to come (xen_blkif_max_pgrants of xen-blkback's blkback.c). */
+const MAX_PERSISTENT = 1056;
 /** Grants that stay mapped, by frontend and device (feature-persistent): reference -> [handle, mfn]. */
 interface Persistent {
   readonly maps: Readonly<Record<string, readonly [handle: number, mfn: Mfn]>>;
@@ -32,7 +41,7 @@ export class BlockBackend {
     this.persistent.restore(snapshot);
   }
 
-  /** Serves every request on a device's ring. */
+  /** Serves what is on a device's ring, and each slot once: a ring that a disk is read into would go on by itself. */
   serve(domid: DomId, frontend: DomId, vdev: number, cause: number): void {
     const { system } = this;
     const { vbds } = system.host;
@@ -43,17 +52,16 @@ export class BlockBackend {
     const ring = rows.ring_mfn.at(row);
     const origin = `d${domid}.blkback`;
     let notify = false;
-    do {
-      for (;;) {
-        const taken = getRequest(system.memory, ring, protocol, vbds.backRing(domid, row));
-        if (!taken) break;
-        const status = disk ? this.perform(domid, frontend, vdev, disk, taken.request, origin, cause) : BLKIF_RSP.ERROR;
-        const { id, operation } = taken.request.ok ? taken.request.request : taken.request;
-        const back = putResponse(system.memory, ring, protocol, taken.back, { id, operation, status });
-        if (back) notify = pushResponses(system.memory, ring, back) || notify;
-        this.report(domid, frontend, vdev, taken.request, status, origin, cause);
-      }
-    } while (finalCheckForRequests(system.memory, ring, vbds.backRing(domid, row), protocol));
+    for (let left = protocol.nr_ents; left > 0; left--) {
+      const taken = getRequest(system.memory, ring, protocol, vbds.backRing(domid, row));
+      if (!taken) break;
+      const status = disk ? this.perform(domid, frontend, vdev, disk, taken.request, origin, cause) : BLKIF_RSP.ERROR;
+      const { id, operation } = taken.request.ok ? taken.request.request : taken.request;
+      const back = putResponse(system.memory, ring, protocol, taken.back, { id, operation, status });
+      if (back) notify = pushResponses(system.memory, ring, back) || notify;
+      this.report(domid, frontend, vdev, taken.request, status, origin, cause);
+    }
+    finalCheckForRequests(system.memory, ring, vbds.backRing(domid, row), protocol);
     if (notify) system.hypercall({ type: 'evtchn.send', domid, port: rows.port.at(row) }, origin, system.lastSeq);
   }
 
@@ -110,37 +118,53 @@ export class BlockBackend {
     if (request.operation !== BLKIF_OP.READ && readonly) return BLKIF_RSP.ERROR;
     if (request.sector_number + sectorsIn(request) > disk.sectors) return BLKIF_RSP.ERROR;
     let sector = request.sector_number;
-    for (const { gref, first_sect, last_sect } of request.segments) {
-      const mfn = this.map(domid, frontend, vdev, gref, origin, cause);
-      if (mfn < 0) return BLKIF_RSP.ERROR;
-      const count = last_sect - first_sect + 1;
-      const offset = first_sect * SECTOR_SIZE;
-      if (request.operation === BLKIF_OP.READ) {
-        const bytes = new Uint8Array(count * SECTOR_SIZE);
-        if (!disk.read(sector, bytes).ok) return BLKIF_RSP.ERROR;
-        this.system.memory.write(mfn, offset, bytes);
-      } else if (!disk.write(sector, this.system.memory.read(mfn, offset, count * SECTOR_SIZE).slice()).ok)
-        return BLKIF_RSP.ERROR;
-      sector += count;
+    for (const segment of request.segments) {
+      const page = this.map(domid, frontend, vdev, segment.gref, origin, cause);
+      if (!page) return BLKIF_RSP.ERROR;
+      const moved = this.move(disk, sector, page.mfn, segment, request.operation === BLKIF_OP.READ);
+      if (page.handle !== undefined)
+        this.system.hypercall({ type: 'gnttab.unmap_grant_ref', domid, handle: page.handle }, origin, cause);
+      if (!moved) return BLKIF_RSP.ERROR;
+      sector += segment.last_sect - segment.first_sect + 1;
     }
     return BLKIF_RSP.OKAY;
   }
 
-  /** The frame behind a frontend's reference; mapped when first seen, and kept. */
-  private map(domid: DomId, frontend: DomId, vdev: number, ref: number, origin: string, cause: number): Mfn {
+  /** Moves the sectors of one segment between the disk and a frontend's page. False where the disk can not. */
+  private move(disk: Overlay, sector: number, mfn: Mfn, { first_sect, last_sect }: BlkifSegment, isRead: boolean): boolean {
+    const { memory } = this.system;
+    const offset = first_sect * SECTOR_SIZE;
+    const length = (last_sect - first_sect + 1) * SECTOR_SIZE;
+    if (!isRead) return disk.write(sector, memory.read(mfn, offset, length).slice()).ok;
+    const bytes = new Uint8Array(length);
+    if (!disk.read(sector, bytes).ok) return false;
+    memory.write(mfn, offset, bytes);
+    return true;
+  }
+
+  /** The frame behind a frontend's reference; mapped when first seen, and kept. With a `handle`, it is one too many, to be unmapped after use. */
+  private map(
+    domid: DomId,
+    frontend: DomId,
+    vdev: number,
+    ref: number,
+    origin: string,
+    cause: number,
+  ): { readonly mfn: Mfn; readonly handle?: number } | undefined {
     const key = keyOf(frontend, vdev);
     const maps = this.persistent.get(key)?.maps ?? {};
     const known = maps[ref];
-    if (known) return known[1];
+    if (known) return { mfn: known[1] };
     const outcome = this.system.hypercall(
       { type: 'gnttab.map_grant_ref', domid, dom: frontend, ref, readonly: false },
       origin,
       cause,
     );
-    if (!outcome.ok) return -1;
+    if (!outcome.ok) return undefined;
     const { handle, mfn } = outcome.value as { handle: number; mfn: Mfn };
+    if (Object.keys(maps).length >= MAX_PERSISTENT) return { mfn, handle };
     this.persistent.set(key, { maps: { ...maps, [ref]: [handle, mfn] } });
-    return mfn;
+    return { mfn };
   }
 }
 

@@ -32,7 +32,8 @@ export class GuestBlock {
   connect(domid: DomId, vdev: number): void {
     const { vbds, xen } = this.system.host;
     const row = vbds.frontRow(domid, vdev);
-    initRing(this.system.memory, xen.p2m.mfn(domid, vbds.front.of(domid)!.ring_gfn.at(row)));
+    const ring = xen.p2m.mfn(domid, vbds.front.of(domid)!.ring_gfn.at(row));
+    if (ring >= 0) initRing(this.system.memory, ring);
   }
 
   /** Whether the device is there to be asked. */
@@ -51,19 +52,21 @@ export class GuestBlock {
     const row = vbds.frontRow(domid, vdev);
     const id = vbds.freeId(domid, vdev);
     if (row < 0 || id < 0) return false;
+    const ring = xen.p2m.mfn(domid, vbds.front.of(domid)!.ring_gfn.at(row));
+    if (ring < 0) return false;
     const segments: BlkifSegment[] = [];
     for (let first = 0; first < nr_sectors; first += SECTORS_PER_PAGE) {
       const gref = this.poolPage(domid, vdev, id, first / SECTORS_PER_PAGE, origin, cause);
-      if (gref < 0) return false;
+      const mfn = gref < 0 ? -1 : xen.p2m.mfn(domid, pageOf(gref));
+      if (mfn < 0) return false;
       const last_sect = Math.min(SECTORS_PER_PAGE, nr_sectors - first) - 1;
       segments.push({ gref, first_sect: 0, last_sect });
       if (op === 'write') {
         const page = new Uint8Array((last_sect + 1) * SECTOR_SIZE).fill(fill);
-        system.memory.write(xen.p2m.mfn(domid, pageOf(gref)), 0, page);
+        system.memory.write(mfn, 0, page);
       }
     }
     const operation = op === 'read' ? BLKIF_OP.READ : BLKIF_OP.WRITE;
-    const ring = xen.p2m.mfn(domid, vbds.front.of(domid)!.ring_gfn.at(row));
     const request = { operation, handle: vdev & 0xffff, id: BigInt(id), sector_number: sector, segments };
     const front = putRequest(system.memory, ring, protocol, vbds.frontRing(domid, row), request);
     if (!front) return false;
@@ -75,31 +78,44 @@ export class GuestBlock {
     return true;
   }
 
-  /** Takes every response; a read's bytes go into its cache. Each completion is a step that the serving of its own request caused. */
+  /** Forgets what was asked of a device that has gone: nobody will answer. */
+  abandon(domid: DomId, vdev: number): void {
+    const { inflight } = this.privates.get(domid);
+    if (!this.connected(domid, vdev) && inflight.some((one) => one.vdev === vdev))
+      this.privates.set(domid, { inflight: inflight.filter((one) => one.vdev !== vdev) });
+  }
+
+  /**
+   * Takes every response; a read's bytes go into its cache. Each completion is a step that the serving of its own request caused. A
+   * response to nothing ends it, as blkif_interrupt() of Linux gives up on a backend that lies.
+   */
   receive(domid: DomId, vdev: number, origin: string): void {
     const { system } = this;
     const { vbds, xen } = system.host;
     const row = vbds.frontRow(domid, vdev);
     if (row < 0) return;
     const ring = xen.p2m.mfn(domid, vbds.front.of(domid)!.ring_gfn.at(row));
+    if (ring < 0) return;
     do {
       for (;;) {
         const taken = getResponse(system.memory, ring, protocol, vbds.frontRing(domid, row));
         if (!taken) break;
         const { id, status } = taken.response;
-        this.complete(domid, vdev, Number(id), status, origin);
+        if (!this.complete(domid, vdev, Number(id), status, origin)) return;
       }
     } while (finalCheckForResponses(system.memory, ring, vbds.frontRing(domid, row)));
   }
 
-  private complete(domid: DomId, vdev: number, id: number, status: number, origin: string): void {
+  private complete(domid: DomId, vdev: number, number: number, status: number, origin: string): boolean {
     const { system, privates } = this;
     const { inflight, transfers } = privates.get(domid);
+    const id = Number.isSafeInteger(number) ? number : -1;
     const requests = system.host.vbds.request.of(domid)!;
     const served = requests.served_by.at(system.host.vbds.requestRow(domid, vdev, id));
-    system.hypercall({ type: 'vbd.note_completed', domid, vdev, id, status }, origin, served > 0 ? served : system.lastSeq);
+    const cause = served > 0 ? served : system.lastSeq;
+    if (!system.hypercall({ type: 'vbd.note_completed', domid, vdev, id, status }, origin, cause).ok) return false;
     const request = inflight.find((one) => one.vdev === vdev && one.id === id);
-    if (!request) return; // an id that nobody has asked under
+    if (!request) return true; // who asked has given up
     privates.set(domid, { inflight: inflight.filter((one) => one !== request) });
     const ok = status === BLKIF_RSP.OKAY;
     system.spend(SECTOR_NS * request.nr_sectors);
@@ -113,6 +129,7 @@ export class GuestBlock {
         },
       });
     else if (!ok) privates.set(domid, { transfers: { ...transfers, [request.work]: { asked: 0, done: 0, failed: true } } });
+    return true;
   }
 
   private fill(domid: DomId, { vdev, id, cache, sector, nr_sectors }: Inflight): void {
@@ -123,8 +140,8 @@ export class GuestBlock {
     for (let first = 0; first < nr_sectors; first += SECTORS_PER_PAGE) {
       const ref = pool[`${vdev}.${id}.${first / SECTORS_PER_PAGE}`]!;
       const count = Math.min(SECTORS_PER_PAGE, nr_sectors - first);
-      const bytes = system.memory.read(system.host.xen.p2m.mfn(domid, pageOf(ref)), 0, count * SECTOR_SIZE).slice();
-      pages.put(sector - Number(start) + first, bytes);
+      const mfn = system.host.xen.p2m.mfn(domid, pageOf(ref));
+      if (mfn >= 0) pages.put(sector - Number(start) + first, system.memory.read(mfn, 0, count * SECTOR_SIZE).slice());
     }
   }
 

@@ -1,12 +1,15 @@
+import type { DomId } from '../../../events/units.ts';
 import type { VbdFact } from '../../../events/vocabulary.ts';
-import { freeRow, type Vbds } from './state.ts';
+import type { Cell, Rows, TableSchema } from '../../tables/table.ts';
+import { backSchema, freeRow, frontSchema, MAX_IDS, requestSchema, type Vbds } from './state.ts';
 
 /** Applies a fact to the rings' ends and the requests in flight. Total; the only writer of this slice. */
 export function evolve(vbds: Vbds, event: VbdFact, seq: number): void {
   const { domid, vdev } = event;
   switch (event.type) {
     case 'vbd.frontend_connected': {
-      const rows = vbds.front.of(domid)!;
+      const rows = vbds.front.of(domid);
+      if (!rows) return;
       const row = freeRow(rows);
       rows.state.become(row, 'connected');
       rows.vdev.put(row, vdev);
@@ -14,12 +17,11 @@ export function evolve(vbds: Vbds, event: VbdFact, seq: number): void {
       rows.ring_ref.put(row, event.ring_ref);
       rows.port.put(row, event.port);
       rows.backend.put(row, event.backend);
-      rows.req_prod.put(row, 0);
-      rows.rsp_cons.put(row, 0);
       return;
     }
     case 'vbd.disk_opened': {
-      const rows = vbds.back.of(domid)!;
+      const rows = vbds.back.of(domid);
+      if (!rows) return;
       const row = freeRow(rows);
       rows.state.become(row, 'open');
       rows.frontend.put(row, event.frontend);
@@ -31,27 +33,25 @@ export function evolve(vbds: Vbds, event: VbdFact, seq: number): void {
       return;
     }
     case 'vbd.backend_connected': {
-      const rows = vbds.back.of(domid)!;
       const row = vbds.backRow(domid, event.frontend, vdev);
+      if (row < 0) return;
+      const rows = vbds.back.of(domid)!;
       rows.state.become(row, 'connected');
       rows.ring_mfn.put(row, event.ring_mfn);
       rows.ring_handle.put(row, event.ring_handle);
       rows.port.put(row, event.port);
-      rows.req_cons.put(row, 0);
-      rows.rsp_prod.put(row, 0);
       return;
     }
     case 'vbd.disconnected': {
-      const front = domid === event.frontend;
-      const row = front ? vbds.frontRow(domid, vdev) : vbds.backRow(domid, event.frontend, vdev);
-      if (front) vbds.front.of(domid)!.state.become(row, 'free');
-      else vbds.back.of(domid)!.state.become(row, 'free');
+      if (domid === event.frontend) disconnectFrontend(vbds, domid, vdev);
+      else disconnectBackend(vbds, domid, event.frontend, vdev);
       return;
     }
     case 'vbd.request_submitted': {
+      const row = vbds.requestRow(domid, vdev, event.id);
+      if (row < 0) return;
       vbds.front.of(domid)!.req_prod.add(vbds.frontRow(domid, vdev), 1);
       const requests = vbds.request.of(domid)!;
-      const row = vbds.requestRow(domid, vdev, event.id);
       requests.state.become(row, 'submitted');
       requests.vdev.put(row, vdev);
       requests.op.become(row, event.op);
@@ -62,6 +62,7 @@ export function evolve(vbds: Vbds, event: VbdFact, seq: number): void {
     }
     case 'vbd.request_served': {
       const back = vbds.backRow(domid, event.frontend, vdev);
+      if (back < 0) return;
       const backs = vbds.back.of(domid)!;
       backs.req_cons.add(back, 1);
       backs.rsp_prod.add(back, 1);
@@ -73,17 +74,35 @@ export function evolve(vbds: Vbds, event: VbdFact, seq: number): void {
       return;
     }
     case 'vbd.request_completed': {
-      vbds.front.of(domid)!.rsp_cons.add(vbds.frontRow(domid, vdev), 1);
-      const requests = vbds.request.of(domid)!;
       const row = vbds.requestRow(domid, vdev, event.id);
       if (row < 0) return;
-      requests.state.become(row, 'free');
-      requests.op.become(row, 'read');
-      for (const cell of [requests.vdev, requests.sector, requests.nr_sectors, requests.submitted_by, requests.served_by])
-        cell.put(row, 0);
+      vbds.front.of(domid)!.rsp_cons.add(vbds.frontRow(domid, vdev), 1);
+      clear(vbds.request.of(domid)!, requestSchema, row);
       return;
     }
     default:
       event satisfies never;
   }
+}
+
+/** What was on its way is lost, and the ids are free again. */
+function disconnectFrontend(vbds: Vbds, domid: DomId, vdev: number): void {
+  const first = vbds.requestRow(domid, vdev, 0);
+  if (first < 0) return;
+  for (let row = first; row < first + MAX_IDS; row++) clear(vbds.request.of(domid)!, requestSchema, row);
+  clear(vbds.front.of(domid)!, frontSchema, vbds.frontRow(domid, vdev));
+}
+
+function disconnectBackend(vbds: Vbds, domid: DomId, frontend: DomId, vdev: number): void {
+  const row = vbds.backRow(domid, frontend, vdev);
+  if (row < 0) return;
+  clear(vbds.back.of(domid)!, backSchema, row);
+  const { [String(vdev)]: _, ...params } = vbds.disks.get(frontend)?.params ?? {};
+  if (Object.keys(params).length === 0) vbds.disks.delete(frontend);
+  else vbds.disks.set(frontend, { params });
+}
+
+/** Empties a row: the next device that stands there finds nothing of this one. */
+function clear<S extends TableSchema>(rows: Rows<S>, schema: S, row: number): void {
+  for (const column of Object.keys(schema)) (rows[column] as Cell).put(row, 0);
 }

@@ -42,7 +42,11 @@ export const requestSchema = {
 } as const;
 
 /** As many as a ring of one page has slots. */
-const MAX_IDS = 32;
+export const MAX_IDS = 32;
+/** Disks of one frontend: far more than anybody has, and few enough to search among. */
+export const MAX_DISKS = 256;
+/** Device numbers have up to 29 bits (docs/man/xen-vbd-interface.7.pandoc). */
+export const isVdev = (vdev: number): boolean => (vdev & (2 ** 29 - 1)) === vdev;
 
 export type Fronts = Rows<typeof frontSchema>;
 export type Backs = Rows<typeof backSchema>;
@@ -74,13 +78,22 @@ export class Vbds {
       if (rows.state.is(row) !== 'free' && rows.frontend.at(row) === frontend && rows.vdev.at(row) === vdev) return row;
     return -1;
   }
+  /** How many disks a frontend has connected. */
+  fronts(domid: DomId): number {
+    return this.front.of(domid) ? [...this.front.inUse(domid)].length : 0;
+  }
+  /** How many disks of a frontend a backend has open. */
+  backs(domid: DomId, frontend: DomId): number {
+    return [...this.back.inUse(domid)].filter(([, row]) => row.frontend === frontend).length;
+  }
   /** Where a request stands, or -1: a stranger's ids are nobody's row. */
   requestRow(domid: DomId, vdev: number, id: number): number {
     const front = this.frontRow(domid, vdev);
-    return front < 0 || id < 0 || id >= MAX_IDS ? -1 : front * MAX_IDS + id;
+    return front < 0 || !(id >= 0 && id < MAX_IDS) ? -1 : front * MAX_IDS + id;
   }
   /** An id that no request of this device has, or -1. */
   freeId(domid: DomId, vdev: number): number {
+    if (this.frontRow(domid, vdev) < 0) return -1;
     const { state } = this.request.of(domid)!;
     for (let id = 0; id < MAX_IDS; id++) if (state.is(this.requestRow(domid, vdev, id)) === 'free') return id;
     return -1;
