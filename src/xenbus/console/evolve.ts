@@ -18,12 +18,15 @@ export function evolve(consoles: Consoles, event: ConsoleFact, seq: number): voi
       consoles.typed.delete(dom);
       return;
     case 'console.input_queued':
+      if (event.text === '') return;
       consoles.typed.set(dom, { text: (consoles.typed.get(dom)?.text ?? '') + event.text, by: seq });
       return;
     case 'console.input_delivered': {
-      const left = consoles.typed.get(dom)?.text.slice(event.count) ?? '';
-      if (left === '') consoles.typed.delete(dom);
-      else consoles.typed.set(dom, { text: left, by: consoles.typed.get(dom)!.by });
+      const typed = consoles.typed.get(dom);
+      if (!typed) return;
+      const text = typed.text.slice(event.count);
+      if (text === '') consoles.typed.delete(dom);
+      else consoles.typed.set(dom, { text, by: typed.by });
       return;
     }
     case 'console.output':
