@@ -1,5 +1,4 @@
 // The toolstack's records: jobs, the configurations that domains were made from, and the host's random numbers.
-
 import { type PrngState, seedPrng } from '../prng.ts';
 import type { Journal } from '../tables/journal.ts';
 import { Records } from '../tables/records.ts';
@@ -29,3 +28,6 @@ export class Toolstack {
     this.host.set(0, { prng: seedPrng(seed), booted: false, ended: false, next_job: 1 });
   }
 }
+
+/** Whether a job has been started and has not exited yet. */
+export const isRunning = ({ jobs }: Toolstack, job: number): boolean => jobs.get(job)?.rc === -1;
