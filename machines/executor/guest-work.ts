@@ -30,13 +30,13 @@ export class GuestWork {
     const { system, privates } = this;
     const work = system.host.guests.records.get(domid)!.works.find((one) => one.work === number)!;
     const own = privates.get(domid);
-    const [amount = '0'] = work.args;
+    const amount = wholeNumber(work.args[0]);
     switch (work.kind) {
       case 'sleep':
-        privates.set(domid, { sleeps: [...own.sleeps, { work: number, until: system.now + Number(amount) }] });
+        privates.set(domid, { sleeps: [...own.sleeps, { work: number, until: system.now + amount }] });
         return;
       case 'compute':
-        privates.set(domid, { compute: [...own.compute, { work: number, ns: Number(amount) }] });
+        privates.set(domid, { compute: [...own.compute, { work: number, ns: amount }] });
         return;
       case 'read_disk':
       case 'write_disk':
@@ -120,8 +120,11 @@ export class GuestWork {
   /** args: vdev, first sector, sectors. Keeps some requests on the ring until all are answered. */
   private transfer(domid: DomId, { work, kind, args, started_by }: Work, origin: string): boolean {
     const { privates } = this;
-    const [vdev = 0, first = 0, total = 0] = args.map(Number);
-    const state = privates.get(domid).transfers[work]!;
+    const vdev = Number(args[0] ?? 0);
+    const first = wholeNumber(args[1]);
+    const total = wholeNumber(args[2]);
+    this.block.abandon(domid, vdev);
+    const state = privates.get(domid).transfers[work] ?? { asked: 0, done: 0, failed: false };
     if (state.done >= total || state.failed || !this.block.connected(domid, vdev)) {
       if (privates.get(domid).inflight.some((one) => one.work === work)) return false;
       const failed = state.failed || state.done < total;
@@ -136,7 +139,7 @@ export class GuestWork {
     const op = kind === 'read_disk' ? 'read' : 'write';
     if (!this.block.submit(domid, op, request, origin, started_by, work & 0xff)) return false;
     const transfers = privates.get(domid).transfers;
-    privates.set(domid, { transfers: { ...transfers, [work]: { ...transfers[work]!, asked: state.asked + nr_sectors } } });
+    privates.set(domid, { transfers: { ...transfers, [work]: { ...state, asked: state.asked + nr_sectors } } });
     return true;
   }
 
@@ -144,6 +147,7 @@ export class GuestWork {
   private files(domid: DomId, work: Work, origin: string): boolean {
     const { system, privates } = this;
     const vdev = Number(work.args[0]);
+    this.block.abandon(domid, vdev);
     const own = privates.get(domid);
     if (own.inflight.some((one) => one.work === work.work)) return false;
     const failed = own.transfers[work.work]?.failed === true;
@@ -223,6 +227,9 @@ export class GuestWork {
     this.privates.set(domid, { transfers });
   }
 }
+
+/** An amount as text: a decimal number of up to 15 digits; anything else is nothing. */
+const wholeNumber = (text = ''): number => (/^\d{1,15}$/.test(text) ? Number(text) : 0);
 
 interface Need {
   readonly sector: number;

@@ -3,9 +3,9 @@ import { byteString, bytesOf } from '../../events/bytes.ts';
 import type { DomId } from '../../events/units.ts';
 import type { Command } from '../../events/vocabulary.ts';
 import type { XenstoreCommand } from '../../events/xenstore.ts';
-import { xsd_sockmsg } from '../../src/abi/xs-wire.ts';
+import { XENSTORE_PAYLOAD_MAX, xsd_sockmsg } from '../../src/abi/xs-wire.ts';
 import { STORE_GFN } from '../../src/guest/state.ts';
-import { readRsp, writeReq } from '../../src/xenbus/ring/xenstore.ts';
+import { readRsp, writeReq, XENSTORE_RING_SIZE } from '../../src/xenbus/ring/xenstore.ts';
 import { encodeRequest } from '../../src/xenstore/index.ts';
 import type { Privates } from './private.ts';
 import type { System } from './system.ts';
@@ -29,7 +29,12 @@ export class GuestXenbus {
     const record = system.host.guests.records.get(domid);
     if (!message || !record) return;
     const req_id = record.next_req_id;
-    system.hypercall({ type: 'xenbus.note_sent', domid, req_id, issuer, request: command.type }, `d${domid}v0`, cause);
+    const noted = system.hypercall(
+      { type: 'xenbus.note_sent', domid, req_id, issuer, request: command.type },
+      `d${domid}v0`,
+      cause,
+    );
+    if (!noted.ok) return; // a reply would find nobody
     const header = new Uint8Array(HEADER);
     xsd_sockmsg.x86_64.write(header, { type: message.type, req_id, tx_id: message.tx, len: message.payload.length });
     privates.set(domid, { storeTx: privates.get(domid).storeTx + byteString(header) + message.payload });
@@ -39,12 +44,12 @@ export class GuestXenbus {
   flush(domid: DomId, origin: string): boolean {
     const { system, privates } = this;
     const { storeTx } = privates.get(domid);
-    if (storeTx === '') return false;
-    const written = writeReq(system.memory, this.page(domid), bytesOf(storeTx));
+    const page = this.page(domid);
+    if (storeTx === '' || page < 0) return false;
+    const written = writeReq(system.memory, page, bytesOf(storeTx.slice(0, XENSTORE_RING_SIZE)));
     if (written === 0) return false;
     privates.set(domid, { storeTx: storeTx.slice(written) });
-    const port = system.host.guests.records.get(domid)!.store_port;
-    system.hypercall({ type: 'evtchn.send', domid, port }, origin, system.lastSeq);
+    system.hypercall({ type: 'evtchn.send', domid, port: this.port(domid) }, origin, system.lastSeq);
     return true;
   }
 
@@ -52,14 +57,18 @@ export class GuestXenbus {
   receive(domid: DomId, origin: string): void {
     const { system, privates } = this;
     const cause = system.lastSeq;
+    const page = this.page(domid);
+    if (page < 0) return;
     let taken = false;
     for (;;) {
-      const bytes = readRsp(system.memory, this.page(domid));
+      const bytes = readRsp(system.memory, page);
       if (bytes.length === 0) break;
       taken = true;
       let stream = privates.get(domid).storeRx + byteString(bytes);
       for (;;) {
         const header = xsd_sockmsg.x86_64.read(bytesOf(stream.slice(0, HEADER)));
+        // No xenstored sends such a message: what follows can not be told apart any more.
+        if (header && header.len > XENSTORE_PAYLOAD_MAX) stream = '';
         if (!header || stream.length < HEADER + header.len) break;
         const payload = stream.slice(HEADER, HEADER + header.len);
         stream = stream.slice(HEADER + header.len);
@@ -74,11 +83,14 @@ export class GuestXenbus {
       privates.set(domid, { storeRx: stream });
     }
     // xenstored may wait for the room that we have just made.
-    if (taken)
-      system.hypercall({ type: 'evtchn.send', domid, port: system.host.guests.records.get(domid)!.store_port }, origin, cause);
+    if (taken) system.hypercall({ type: 'evtchn.send', domid, port: this.port(domid) }, origin, cause);
   }
 
+  /** The frame of its ring, or -1 where the guest has given it away. */
   private page(domid: DomId): number {
     return this.system.host.xen.p2m.mfn(domid, STORE_GFN);
+  }
+  private port(domid: DomId): number {
+    return this.system.host.guests.records.get(domid)?.store_port ?? 0;
   }
 }

@@ -18,29 +18,29 @@ export function evolve(guests: Guests, event: GuestFact | XenbusFact, seq: numbe
       });
       return;
     case 'guest.irq_bound': {
-      const irqs = guests.irq.of(domid)!;
-      irqs.handler.become(event.port, event.handler);
-      irqs.dev.put(event.port, event.dev);
-      irqs.peer.put(event.port, event.peer);
+      const irqs = guests.irq.of(domid);
+      irqs?.handler.become(event.port, event.handler);
+      irqs?.dev.put(event.port, event.dev);
+      irqs?.peer.put(event.port, event.peer);
       return;
     }
     case 'guest.irq_unbound': {
-      const irqs = guests.irq.of(domid)!;
-      irqs.handler.become(event.port, 'none');
-      irqs.dev.put(event.port, 0);
-      irqs.peer.put(event.port, 0);
+      const irqs = guests.irq.of(domid);
+      irqs?.handler.become(event.port, 'none');
+      irqs?.dev.put(event.port, 0);
+      irqs?.peer.put(event.port, 0);
       return;
     }
     case 'guest.page_granted': {
-      const refs = guests.gref.of(domid)!;
-      refs.state.become(event.ref, 'granted');
-      refs.remote_dom.put(event.ref, event.remote_dom);
+      const refs = guests.gref.of(domid);
+      refs?.state.become(event.ref, 'granted');
+      refs?.remote_dom.put(event.ref, event.remote_dom);
       return;
     }
     case 'guest.access_ended': {
-      const refs = guests.gref.of(domid)!;
-      refs.state.become(event.ref, 'free');
-      refs.remote_dom.put(event.ref, 0);
+      const refs = guests.gref.of(domid);
+      refs?.state.become(event.ref, 'free');
+      refs?.remote_dom.put(event.ref, 0);
       return;
     }
     case 'guest.process_started':
@@ -50,7 +50,7 @@ export function evolve(guests: Guests, event: GuestFact | XenbusFact, seq: numbe
       return;
     case 'guest.process_exited':
       guests.records.update(domid, (record) => {
-        record.processes.splice(record.processes.indexOf(event.name), 1);
+        record.processes = record.processes.filter((name) => name !== event.name);
       });
       return;
     case 'guest.work_started': {

@@ -15,6 +15,37 @@ export type Irqs = Rows<typeof irqSchema>;
 /** Row: the grant reference. */
 export const grefSchema = { state: ['free', 'granted'], remote_dom: 'u16' } as const;
 
+/**
+ * What one guest may have under way. Beyond, its own kernel refuses: EAGAIN to fork, EBUSY for a work or a request, E2BIG and ENOSPC for
+ * what is too long. A guest that gets there has hurt itself alone.
+ */
+export const LIMITS = {
+  /** Linux's default `kernel.pid_max`. dom0 has one for each console and each backend. */
+  processes: 32768,
+  works: 1024,
+  requests: 1024,
+  /** A name, of a process or an issuer. */
+  name: 255,
+  /** The path of a kernel (PATH_MAX). */
+  path: 4096,
+  /** Arguments together (MAX_ARG_STRLEN of Linux), and a kernel's command line. */
+  args: 131072,
+  /** What may wait for the console, and what is printed at once: a file's text and more. */
+  text: 4 << 20,
+} as const;
+
+/** What a process may be: the guest's and dom0's machines. */
+export const programs: readonly string[] = [
+  'tty',
+  'workload',
+  'blkfront',
+  'netfront',
+  'xenconsoled',
+  'consoleDaemon',
+  'blkback',
+  'netback',
+];
+
 /** References below are spoken for (GNTTAB_NR_RESERVED_ENTRIES): 0 is the console's, 1 XenStore's. */
 export const FIRST_GREF = 8;
 export const GNTTAB_RESERVED_CONSOLE = 0;
