@@ -3,8 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { MS, SECOND } from '../../events/units.ts';
 import type { Command } from '../../events/vocabulary.ts';
 import { type Dispatcher, mirrorsDisagree } from '../../machines/index.ts';
-import { coreInvariants } from '../../src/core/invariants.ts';
-import { invariants as storeInvariants } from '../../src/xenstore/index.ts';
+import { hostViolations } from '../../src/invariants.ts';
 import { livecdAt } from '../livecd.ts';
 
 // FC_REPLAY='{"seed":…,"path":"…"}' runs one reported counterexample again; XENOLOG_FUZZ_RUNS asks for more runs.
@@ -84,11 +83,7 @@ test('whatever comes, the invariants hold, the mirrors agree, and one mark undoe
         for (const command of inputs) {
           host.input(command, 'fuzz');
           host.run(host.now + 60 * MS);
-          const lines: string[] = [];
-          for (const [key, invariant] of Object.entries(coreInvariants))
-            for (const line of invariant(host.host.xen)) lines.push(`${key}: ${line}`);
-          for (const [key, invariant] of Object.entries(storeInvariants))
-            for (const line of invariant(host.host.store)) lines.push(`${key}: ${line}`);
+          const lines = [...hostViolations(host.host)];
           for (const line of mirrorsDisagree(host.host, host.directory)) lines.push(`mirrors: ${line}`);
           expect(lines).toEqual([]);
         }
