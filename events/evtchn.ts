@@ -31,6 +31,12 @@ export const operations = {
   /** Gives a domain the right to bind a physical interrupt (public/physdev.h); here the two have one number. */
   'physdev.map_pirq': operation({ domid: int, dom: int, pirq: int }, { pirq: int }),
   'physdev.unmap_pirq': operation({ domid: int, dom: int, pirq: int }),
+  /** Changes the caller to the FIFO ABI with its first control block: at `offset` bytes in a page of its own. */
+  'evtchn.init_control': operation({ domid: int, control_gfn: int, offset: int, vcpu: int }, { link_bits: int }),
+  /** Gives Xen a page for 1,024 more event words. */
+  'evtchn.expand_array': operation({ domid: int, array_gfn: int }),
+  /** From 0, the highest, to 15. */
+  'evtchn.set_priority': operation({ domid: int, port: int, priority: int }),
   /** Blocks until one of the ports is pending, masked or not, or until `timeout_ns` (0: for ever). Answers 1 when it did. */
   'sched.poll': operation({ domid: int, vcpu: int, ports: ints, timeout_ns: int }, { blocked: int }),
 } as const;
@@ -46,6 +52,18 @@ export const facts = {
   'evtchn.unmasked': { domid: int, port: int },
   'evtchn.pirq_bound': { domid: int, port: int, pirq: int },
   'evtchn.vcpu_bound': { domid: int, port: int, vcpu: int },
+  'evtchn.control_initialised': { domid: int, vcpu: int, mfn: int, offset: int },
+  'evtchn.array_expanded': { domid: int, mfn: int },
+  'evtchn.priority_set': { domid: int, port: int, priority: int },
+  /** A port is pending whose event word is not there yet. */
+  'evtchn.pending_saved': { domid: int, port: int },
+  /**
+   * FIFO: the port's word is pending. With `linked` it stands at the end of the vCPU's queue of that priority, behind the port `after`,
+   * or (0) as its head; `upcall` says whether the queue becomes ready and the vCPU is told.
+   */
+  'evtchn.fifo_raised': { domid: int, port: int, vcpu: int, priority: int, linked: bool, after: int, upcall: bool },
+  /** Back to the two-level ABI. */
+  'evtchn.fifo_destroyed': { domid: int },
   'physdev.pirq_mapped': { domid: int, pirq: int },
   'physdev.pirq_unmapped': { domid: int, pirq: int },
 } as const;

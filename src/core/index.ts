@@ -57,6 +57,9 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'evtchn.reset_cont':
     case 'physdev.map_pirq':
     case 'physdev.unmap_pirq':
+    case 'evtchn.init_control':
+    case 'evtchn.expand_array':
+    case 'evtchn.set_priority':
     case 'sched.poll':
       return evtchn.decide(xen, command, now, guest);
     case 'sched.yield':
@@ -136,6 +139,12 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'evtchn.unmasked':
     case 'evtchn.pirq_bound':
     case 'evtchn.vcpu_bound':
+    case 'evtchn.control_initialised':
+    case 'evtchn.array_expanded':
+    case 'evtchn.priority_set':
+    case 'evtchn.pending_saved':
+    case 'evtchn.fifo_raised':
+    case 'evtchn.fifo_destroyed':
     case 'physdev.pirq_mapped':
     case 'physdev.pirq_unmapped':
       evtchn.evolve(xen, event, seq);
@@ -188,6 +197,7 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
     case 'evtchn.closed':
     case 'evtchn.pending_raised':
     case 'evtchn.unmasked':
+    case 'evtchn.fifo_raised':
       evtchn.writeGuest(xen, memory, event);
       return;
     case 'gnttab.ref_mapped':

@@ -22,6 +22,13 @@ function busyHost(): CoreHost {
     { type: 'memory.claim_pages', domid: 0, dom: 1, pages: 8, extent_order: 0 },
     { type: 'sched.schedule', cpu: 0 },
   );
+  // d0 has the FIFO ABI, and port 1 at the end of a queue.
+  const frame = (gfn: number): number => host.xen.p2m.mfn(0, gfn);
+  host.prepare(
+    { type: 'evtchn.init_control', domid: 0, control_gfn: frame(1), offset: 0, vcpu: 0 },
+    { type: 'evtchn.expand_array', domid: 0, array_gfn: frame(2) },
+    { type: 'evtchn.send', domid: 1, port: 2 },
+  );
   while (host.answer({ type: 'domctl.destroydomain', domid: 0, domain: 2 }) === 'ERESTART');
   return host;
 }
@@ -97,6 +104,10 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['evtchn.pirqLeadsToItsPort', ({ xen }) => xen.evtchn.pirqs.of(0)!.port.put(10, 1)],
   ['evtchn.pirqLeadsToItsPort', ({ xen }) => xen.evtchn.pirqs.of(0)!.state.become(9, 'none')],
   ['evtchn.pirqLeadsToItsPort', ({ xen }) => xen.evtchn.ports.of(0)!.virq.put(2, 8)],
+  ['evtchn.fifoStandsInItsOwnPages', ({ xen }) => xen.evtchn.controls.of(0)!.mfn_plus_1.put(0, xen.p2m.mfn(1, 0) + 1)],
+  ['evtchn.fifoStandsInItsOwnPages', ({ xen }) => xen.evtchn.arrays.of(0)!.mfn_plus_1.put(1, 1)],
+  ['evtchn.fifoStandsInItsOwnPages', ({ xen }) => xen.evtchn.fifoPorts.of(0)!.last_priority.put(1, 3)],
+  ['evtchn.fifoStandsInItsOwnPages', ({ xen }) => xen.evtchn.fifoPorts.of(0)!.saved.put(9, 1)],
   ['evtchn.portIsWithinItsLimits', ({ xen }) => xen.domain.of(0)!.max_evtchn_port.put(1, 1)],
   ['evtchn.portIsWithinItsLimits', ({ xen }) => xen.evtchn.ports.of(1)!.state.become(0, 'unbound')],
   ['evtchn.notifiesAVcpuThatIsThere', ({ xen }) => xen.evtchn.ports.of(1)!.notify_vcpu.put(1, 1)],

@@ -52,7 +52,12 @@ export class Xen {
     this.timers = new Timers(journal);
     this.gnttab = new Gnttab(journal);
     this.domains = new Domains(journal);
-    this.sparseTables = [this.p2m.claims, this.sched.polls, this.evtchn.pirqs] as unknown as Table<TableSchema>[];
+    this.sparseTables = [
+      this.p2m.claims,
+      this.sched.polls,
+      this.evtchn.pirqs,
+      ...this.evtchn.fifoTables,
+    ] as unknown as Table<TableSchema>[];
     this.tables = [
       ...this.domains.tables,
       ...this.sched.tables,
@@ -117,11 +122,13 @@ export class Xen {
   isZombie(domid: DomId): boolean {
     return this.domain.of(0)!.state.is(domid) === 'dead';
   }
-  /** The frames of a domain that somebody has mapped by grants: it can not give them back. */
+  /** The frames of a domain that somebody has mapped by grants, or Xen for its event words: it can not give them back. */
   mappedFrames(domid: DomId): ReadonlySet<Mfn> {
     const mapped = new Set<Mfn>();
     const { mfn, length } = this.gnttab.active.of(domid)!;
     for (let ref = 0; ref < length; ref++) if (mfn.at(ref) !== 0) mapped.add(mfn.at(ref));
+    for (const table of [this.evtchn.controls, this.evtchn.arrays])
+      for (const [, { mfn_plus_1 }] of table.inUse(domid)) mapped.add(mfn_plus_1 - 1);
     return mapped;
   }
 

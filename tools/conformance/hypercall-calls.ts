@@ -2,6 +2,8 @@
 import { errnoNumber } from '../../events/errno.ts';
 import type { Outcome } from '../../events/vocabulary.ts';
 import { GNTCOPY, GNTMAP } from '../../src/abi/grant-table.ts';
+import { takeQueues } from '../../src/core/evtchn/fifo-memory.ts';
+import { vcpuInfo } from '../../src/core/evtchn/pending.ts';
 import { entryFrame, entryOffset } from '../../src/core/gnttab/decide.ts';
 import type { CoreCommand } from '../../src/core/index.ts';
 import type { CoreHost } from '../fuzz/core-host.ts';
@@ -43,7 +45,10 @@ export function perform(caller: Caller, { op, args }: CallRecord): Answer | unde
   if (call === undefined) return undefined;
   // Upcalls are dom0's kernel's to take before its program runs on.
   const { host } = caller;
-  for (let vcpu = 0; vcpu < 2; vcpu++) host.memory.put8(host.xen.sharedInfo(0), vcpu * 64, 0);
+  for (let vcpu = 0; vcpu < host.xen.domain.of(0)!.nr_vcpus.at(0); vcpu++) {
+    host.memory.put8(host.xen.sharedInfo(0), vcpuInfo(vcpu), 0);
+    takeQueues(host.xen, host.memory, 0, vcpu);
+  }
   return call(caller, args);
 }
 
@@ -134,6 +139,8 @@ const evtchn: Readonly<Record<string, Call>> = {
   'evtchn.reset': (caller, args) => plain(caller, { type: 'evtchn.reset', domid, dom: number(args, 'dom') }),
   'evtchn.status': (caller, args) =>
     plain(caller, { type: 'evtchn.status', domid, dom: number(args, 'dom'), port: number(args, 'port') }, portStatus),
+  'evtchn.set_priority': (caller, args) =>
+    plain(caller, { type: 'evtchn.set_priority', domid, port: number(args, 'port'), priority: number(args, 'priority') }),
   'evtchn.unknown_cmd': (caller, args) =>
     number(args, 'cmd') === EVTCHNOP_reset_cont
       ? plain(caller, { type: 'evtchn.reset_cont', domid, dom: DOMID_SELF })

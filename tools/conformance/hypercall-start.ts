@@ -1,6 +1,6 @@
 // The state in which a recorded sequence begins, made by ordinary hypercalls: dom0 with its ports, and two fresh PV domains.
 import type { DomId } from '../../events/units.ts';
-import { EVTCHN_MASK } from '../../src/core/evtchn/pending.ts';
+import { MASKED } from '../../src/core/evtchn/fifo.ts';
 import { isGlobalVirq } from '../../src/core/evtchn/state.ts';
 import type { CoreCommand } from '../../src/core/index.ts';
 import { CoreHost } from '../fuzz/core-host.ts';
@@ -13,6 +13,7 @@ const machine = {
   commandline: 'console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M loglvl=all guest_loglvl=all noreboot',
   invariants: {},
 };
+const PORTS_PER_PAGE = 1024;
 const DOM0_PAGES = 0x40000;
 /** xen/include/public/xen.h: what Xen builds, it builds for itself. */
 const DOMID_XEN = 0x7ff2;
@@ -41,9 +42,12 @@ export function startOf({ caller, A, B, dom0_ports, A_ports, B_ports }: HeaderRe
     build(host, 0, domain);
     openPorts(host, domain.domid, ports);
   }
-  // dom0's kernel masks whatever port it has no handler for.
-  const page = host.xen.sharedInfo(0);
-  for (let word = 0; word < 128; word++) host.memory.put32(page, EVTCHN_MASK + word * 4, 0xffffffff);
+  // dom0's kernel uses the FIFO ABI, and masks whatever port it has no handler for.
+  const frame = (gfn: number): number => host.xen.p2m.mfn(0, gfn);
+  for (let word = 0; word < PORTS_PER_PAGE; word++) host.memory.put32(frame(0), word * 4, MASKED);
+  for (let vcpu = 0; vcpu < caller.vcpus; vcpu++)
+    host.prepare({ type: 'evtchn.init_control', domid: 0, control_gfn: frame(1 + vcpu), offset: 0, vcpu });
+  host.prepare({ type: 'evtchn.expand_array', domid: 0, array_gfn: frame(0) });
   return host;
 }
 

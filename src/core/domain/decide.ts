@@ -5,6 +5,7 @@ import type { CommandOf, DomainCommand, Fact, Outcome } from '../../../events/vo
 import { XEN_DOMINF } from '../../abi/domctl.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { raiseVirq } from '../evtchn/decide.ts';
+import { leaveFifo } from '../evtchn/fifo.ts';
 import { unmapped } from '../gnttab/decide.ts';
 import { allocateFrames } from '../p2m/decide.ts';
 import { offCpu } from '../sched/decide.ts';
@@ -176,6 +177,7 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
   const closed: Fact[] = [];
   for (let port = 1; port < ports.length && closed.length < BATCH; port++)
     if (ports.state.at(port) !== 0) closed.push({ type: 'evtchn.closed', domid, port });
+  closed.push(...(closed.length < BATCH ? leaveFifo(xen, domid) : []));
   if (closed.length > 0) return refuse('ERESTART', undefined, ...closed);
 
   const unmaps = nextUnmaps(xen, domid, now, guest);

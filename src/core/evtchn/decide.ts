@@ -6,9 +6,10 @@ import { NR_VIRQS } from '../../abi/virq.ts';
 import { wake, wakePollers } from '../sched/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged, resolve } from '../xsm.ts';
+import { expandArray, initControl, LINKED, leaveFifo, MASKED, PENDING, raiseFifo, readWord, setPriority } from './fifo.ts';
 import { isMasked, isPending } from './pending.ts';
 import { poll } from './poll.ts';
-import { EVTCHN_2L_NR_CHANNELS, isGlobalVirq, NR_PIRQS, type Ports, virqRow } from './state.ts';
+import { isGlobalVirq, NR_PIRQS, type Ports, virqRow } from './state.ts';
 
 /** Checks a hypercall. Every way of refusing one is in here; `evolve` has none. */
 export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestReader): Outcome {
@@ -36,7 +37,7 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
     case 'evtchn.alloc_unbound': {
       const dom = xen.self(domid, command.dom);
       if (!xen.exists(dom)) return refuse('ESRCH');
-      const free = freePort(xen, dom);
+      const free = freePort(xen, dom, guest);
       if (!free.ok) return refuse(free.errno);
       // As in Xen, permission is asked for only when there is a port.
       const target = resolve(xen, domid, dom);
@@ -49,7 +50,7 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       const { remote_port } = command;
       const theirs = xen.evtchn.ports.of(remote_dom);
       if (!theirs) return refuse('ESRCH');
-      const local = freePort(xen, domid);
+      const local = freePort(xen, domid, guest);
       if (!local.ok) return refuse(local.errno);
       const local_port = local.port;
       if (theirs.state.is(remote_port) !== 'unbound' || theirs.remote_dom.at(remote_port) !== domid) return refuse('EINVAL');
@@ -66,13 +67,13 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       if (isGlobalVirq(virq) && vcpu !== 0) return refuse('EINVAL');
       if (!xen.hasVcpu(domid, vcpu)) return refuse('ENOENT');
       if (xen.evtchn.virqs.of(domid)!.port.at(virqRow(virq, vcpu)) !== 0) return refuse('EEXIST');
-      const free = freePort(xen, domid);
+      const free = freePort(xen, domid, guest);
       if (!free.ok) return refuse(free.errno);
       return accept({ port: free.port }, { type: 'evtchn.virq_bound', domid, port: free.port, virq, vcpu });
     }
     case 'evtchn.bind_ipi': {
       if (!xen.hasVcpu(domid, command.vcpu)) return refuse('ENOENT');
-      const free = freePort(xen, domid);
+      const free = freePort(xen, domid, guest);
       if (!free.ok) return refuse(free.errno);
       return accept({ port: free.port }, { type: 'evtchn.ipi_bound', domid, port: free.port, vcpu: command.vcpu });
     }
@@ -103,7 +104,7 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       const pirqs = xen.evtchn.pirqs.of(domid);
       if (pirqs?.state.is(pirq) !== 'mapped') return refuse('EPERM');
       if (pirqs.port.at(pirq) !== 0) return refuse('EEXIST');
-      const free = freePort(xen, domid);
+      const free = freePort(xen, domid, guest);
       if (!free.ok) return refuse(free.errno);
       return accept({ port: free.port }, { type: 'evtchn.pirq_bound', domid, port: free.port, pirq });
     }
@@ -122,8 +123,15 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       if (dom !== domid && xen.domain.of(0)!.controller_pause_count.at(dom) === 0) return refuse('EINVAL');
       // No reset is ever left half done here, so there is none to go on with.
       if (command.type === 'evtchn.reset_cont') return refuse('EBUSY');
-      return accept({}, ...[...xen.evtchn.ports.inUse(dom)].map(([port]): Fact => ({ type: 'evtchn.closed', domid: dom, port })));
+      const closed = [...xen.evtchn.ports.inUse(dom)].map(([port]): Fact => ({ type: 'evtchn.closed', domid: dom, port }));
+      return accept({}, ...closed, ...leaveFifo(xen, dom));
     }
+    case 'evtchn.init_control':
+      return initControl(xen, command, guest);
+    case 'evtchn.expand_array':
+      return expandArray(xen, command, now, guest);
+    case 'evtchn.set_priority':
+      return setPriority(xen, command);
     case 'sched.poll':
       return poll(xen, command, now, guest);
     case 'physdev.map_pirq':
@@ -147,8 +155,14 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       if (!xen.evtchn.isValid(domid, port)) return refuse('EINVAL');
       if (ports.state.is(port) === 'free') return accept(); // room for a port, but nothing to unmask
       const page = xen.sharedInfo(domid);
-      if (!isMasked(guest, page, port)) return accept();
       const unmasked: Fact = { type: 'evtchn.unmasked', domid, port };
+      if (xen.evtchn.isFifo(domid)) {
+        const word = readWord(xen, domid, port, guest);
+        const before: Fact[] = (word & MASKED) !== 0 ? [unmasked] : [];
+        const after = (word & PENDING) !== 0 ? raiseFifo(xen, domid, port, now, guest, true) : [];
+        return accept({}, ...before, ...after);
+      }
+      if (!isMasked(guest, page, port)) return accept();
       if (!isPending(guest, page, port)) return accept({}, unmasked);
       const vcpu = ports.notify_vcpu.at(port);
       return accept(
@@ -180,6 +194,7 @@ function mayMove(ports: Ports, port: Port): boolean {
 
 /** What raising a port leads to: nothing where it is pending already (evtchn_2l_set_pending()). */
 export function raise(xen: Xen, domid: DomId, port: Port, now: Ns, guest: GuestReader): Fact[] {
+  if (xen.evtchn.isFifo(domid)) return raiseFifo(xen, domid, port, now, guest);
   const page = xen.sharedInfo(domid);
   if (page === 0 || isPending(guest, page, port)) return [];
   const vcpu = xen.evtchn.ports.of(domid)!.notify_vcpu.at(port);
@@ -196,12 +211,19 @@ export function raiseVirq(xen: Xen, domid: DomId, vcpu: number, virq: number, no
 }
 
 /** The lowest port that is free (get_free_port()). Port 0 is never given out, and a dying domain gets none. */
-function freePort(xen: Xen, domid: DomId): { ok: true; port: Port } | { ok: false; errno: 'EINVAL' | 'ENOSPC' } {
+function freePort(
+  xen: Xen,
+  domid: DomId,
+  guest: GuestReader,
+): { ok: true; port: Port } | { ok: false; errno: 'EINVAL' | 'ENOSPC' } {
   if (!xen.isAlive(domid)) return { ok: false, errno: 'EINVAL' };
   const ports: Ports = xen.evtchn.ports.of(domid)!;
   const { free_port_hint, max_evtchn_port } = xen.domain.of(0)!;
-  const limit = Math.min(max_evtchn_port.at(domid), EVTCHN_2L_NR_CHANNELS - 1);
+  // What the guest has not taken off its queue yet is nobody's (evtchn_fifo_is_busy()).
+  const isFifo = xen.evtchn.isFifo(domid);
+  const isOnQueue = (port: Port): boolean => isFifo && (readWord(xen, domid, port, guest) & LINKED) !== 0;
+  const limit = Math.min(max_evtchn_port.at(domid), xen.evtchn.maxPorts(domid) - 1);
   for (let port = Math.max(1, free_port_hint.at(domid)); port <= limit; port++)
-    if (ports.state.at(port) === 0) return { ok: true, port };
+    if (ports.state.at(port) === 0 && !isOnQueue(port)) return { ok: true, port };
   return { ok: false, errno: 'ENOSPC' };
 }

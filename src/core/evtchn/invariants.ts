@@ -1,6 +1,6 @@
 import { NR_VIRQS } from '../../abi/virq.ts';
 import type { Invariant } from '../invariants.ts';
-import { EVTCHN_2L_NR_CHANNELS, virqRow } from './state.ts';
+import { queueRow, virqRow } from './state.ts';
 
 export const invariants: Readonly<Record<string, Invariant>> = {
   *'evtchn.interdomainIsMutual'({ evtchn: { ports } }) {
@@ -42,11 +42,27 @@ export const invariants: Readonly<Record<string, Invariant>> = {
       }
   },
 
+  *'evtchn.fifoStandsInItsOwnPages'(xen) {
+    const { controls, arrays, queues, fifoPorts, ports } = xen.evtchn;
+    for (const domid of controls.ids()) {
+      for (const table of [controls, arrays])
+        for (const [row, { mfn_plus_1 }] of table.inUse(domid))
+          if (xen.p2m.gfn(domid, mfn_plus_1 - 1) < 0)
+            yield `${table.name} of d${domid}: page ${row} is frame ${mfn_plus_1 - 1}, which is not its own`;
+      for (const [row, { tail }] of queues.inUse(domid)) {
+        const { last_vcpu, last_priority } = fifoPorts.row(domid, tail);
+        if (queueRow(last_vcpu, last_priority) !== row) yield `d${domid}: queue ${row} ends with port ${tail}, put on another`;
+      }
+      for (const [port] of fifoPorts.inUse(domid))
+        if (ports.of(domid)!.state.at(port) === 0) yield `d${domid} port ${port} is free, and waits for its word`;
+    }
+  },
+
   *'evtchn.portIsWithinItsLimits'(xen) {
     const { max_evtchn_port } = xen.domain.of(0)!;
     for (const domid of xen.evtchn.ports.ids())
       for (const [port] of xen.evtchn.ports.inUse(domid))
-        if (port === 0 || port > max_evtchn_port.at(domid) || port >= EVTCHN_2L_NR_CHANNELS)
+        if (port === 0 || port > max_evtchn_port.at(domid) || port >= xen.evtchn.maxPorts(domid))
           yield `d${domid} has port ${port}, of at most ${max_evtchn_port.at(domid)}`;
   },
 

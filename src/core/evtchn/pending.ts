@@ -31,7 +31,11 @@ export function raise(frames: Frames, sharedInfo: Mfn, port: Port, vcpu: number,
   // A selector bit stands for a 64-bit word of pending bits; the selector itself is two 32-bit halves.
   const selector = info + PENDING_SEL + (port >>> 11) * 4;
   frames.put32(sharedInfo, selector, frames.get32(sharedInfo, selector) | (1 << ((port >>> 6) & 31)));
-  frames.put8(sharedInfo, info + UPCALL_PENDING, 1);
+  tell(frames, sharedInfo, vcpu);
+}
+/** Tells a vCPU that there is something for it (vcpu_mark_events_pending()). */
+export function tell(frames: Frames, sharedInfo: Mfn, vcpu: number): void {
+  if (hasVcpuInfo(vcpu)) frames.put8(sharedInfo, vcpuInfo(vcpu) + UPCALL_PENDING, 1);
 }
 export function unmask(frames: Frames, sharedInfo: Mfn, port: Port): void {
   const word = EVTCHN_MASK + wordOf(port);

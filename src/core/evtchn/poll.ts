@@ -4,7 +4,7 @@ import type { Ns } from '../../../events/units.ts';
 import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { block } from '../sched/decide.ts';
 import type { Xen } from '../xen.ts';
-import { isPending } from './pending.ts';
+import { isPending } from './fifo.ts';
 
 /** Xen's own limit, for which it gives no reason. */
 const MAX_POLLED = 128;
@@ -16,7 +16,7 @@ export function poll(xen: Xen, command: CommandOf<'sched.poll'>, now: Ns, guest:
   // The first port that is pending ends the search: what stands behind it is never looked at.
   for (const port of ports) {
     if (xen.evtchn.ports.of(domid)!.state.at(port) === 0) return refuse('EINVAL');
-    if (isPending(guest, xen.sharedInfo(domid), port)) return accept({ blocked: 0 });
+    if (isPending(xen, domid, port, guest)) return accept({ blocked: 0 });
   }
   if (timeout_ns !== 0 && timeout_ns <= now) return accept({ blocked: 0 });
   const polling: Fact = { type: 'vcpu.polling_started', domid, vcpu, port: ports.length === 1 ? ports[0]! : 0 };

@@ -1,5 +1,6 @@
 // Event channels: each domain's ports, and which port a virtual interrupt goes to.
 import type { DomId, Port } from '../../../events/units.ts';
+import { EVTCHN_FIFO } from '../../abi/event-channel.ts';
 import { NR_VIRQS, VIRQ } from '../../abi/virq.ts';
 import type { Journal } from '../../tables/journal.ts';
 import { type Rows, Table } from '../../tables/table.ts';
@@ -32,6 +33,19 @@ export const pirqSchema = { state: ['none', 'mapped'], port: 'u32' } as const;
 /** How many pirqs a domain can have (nr_pirqs of struct domain): the interrupts of a machine without extra IO-APICs. */
 export const NR_PIRQS = 1024;
 
+/**
+ * The FIFO ABI's tables; a domain that uses it has rows in all of them, and no other. Row vcpu: its control block. A frame stands plus
+ * one here, so that no row in use is 0.
+ */
+export const controlSchema = { mfn_plus_1: 'f64', offset: 'u32' } as const;
+/** Row vcpu * 16 + priority: the last port of that queue. */
+export const queueSchema = { tail: 'u32' } as const;
+export const queueRow = (vcpu: number, priority: number): number => vcpu * EVTCHN_FIFO.MAX_QUEUES + priority;
+/** Row i: the i-th page of event words. */
+export const arraySchema = { mfn_plus_1: 'f64' } as const;
+/** Row port: whether it waits for its word; its priority, as the difference to the default; the queue that it was last put on. */
+export const fifoPortSchema = { saved: 'u8', priority: 'i32', last_vcpu: 'u8', last_priority: 'u8' } as const;
+
 /** How many ports the two-level ABI has with 64-bit words (public/event_channel.h, EVTCHN_2L_NR_CHANNELS). */
 export const EVTCHN_2L_NR_CHANNELS = 4096;
 /** How many ports Xen makes room for at a time (xen/include/xen/sched.h); what is beyond is no port at all. */
@@ -41,13 +55,31 @@ export class Evtchn {
   readonly ports: Table<typeof evtchnSchema>;
   readonly virqs: Table<typeof virqSchema>;
   readonly pirqs: Table<typeof pirqSchema>;
+  readonly controls: Table<typeof controlSchema>;
+  readonly queues: Table<typeof queueSchema>;
+  readonly arrays: Table<typeof arraySchema>;
+  readonly fifoPorts: Table<typeof fifoPortSchema>;
   constructor(journal: Journal) {
     this.ports = new Table('evtchn', evtchnSchema, journal, EVTCHNS_PER_BUCKET);
     this.virqs = new Table('virq', virqSchema, journal, 32);
     this.pirqs = new Table('pirq', pirqSchema, journal, 16);
+    this.controls = new Table('evtchn.control', controlSchema, journal, 4);
+    this.queues = new Table('evtchn.queue', queueSchema, journal, 16);
+    this.arrays = new Table('evtchn.array', arraySchema, journal, 4);
+    this.fifoPorts = new Table('evtchn.fifo', fifoPortSchema, journal, EVTCHNS_PER_BUCKET);
   }
   get tables() {
     return [this.ports, this.virqs] as const;
+  }
+  get fifoTables() {
+    return [this.controls, this.queues, this.arrays, this.fifoPorts] as const;
+  }
+  isFifo(domid: DomId): boolean {
+    return this.controls.of(domid) !== undefined;
+  }
+  /** How many ports a domain's ABI has. */
+  maxPorts(domid: DomId): number {
+    return this.isFifo(domid) ? EVTCHN_FIFO.NR_CHANNELS : EVTCHN_2L_NR_CHANNELS;
   }
   /** Whether there is room for a port, free or not (port_is_valid() in xen/include/xen/event.h). The first bucket is always there. */
   isValid(domid: DomId, port: Port): boolean {

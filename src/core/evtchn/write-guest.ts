@@ -1,6 +1,7 @@
 import type { EvtchnFact } from '../../../events/vocabulary.ts';
 import type { Frames } from '../../memory/memory.ts';
 import type { Xen } from '../xen.ts';
+import * as fifo from './fifo-memory.ts';
 import { clear, raise, unmask } from './pending.ts';
 
 /** What a fact writes into the domain's shared info page. Live and in re-enactment only, before `evolve`. */
@@ -10,11 +11,16 @@ export function writeGuest(xen: Xen, frames: Frames, event: EvtchnFact): void {
     case 'evtchn.pending_raised':
       raise(frames, page, event.port, event.vcpu, event.upcall);
       return;
+    case 'evtchn.fifo_raised':
+      fifo.raised(xen, frames, event);
+      return;
     case 'evtchn.unmasked':
-      unmask(frames, page, event.port);
+      if (xen.evtchn.isFifo(event.domid)) fifo.unmasked(xen, frames, event.domid, event.port);
+      else unmask(frames, page, event.port);
       return;
     case 'evtchn.closed':
-      clear(frames, page, event.port);
+      if (xen.evtchn.isFifo(event.domid)) fifo.closed(xen, frames, event.domid, event.port);
+      else clear(frames, page, event.port);
       return;
   }
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import type { DomId, Port } from '../../../events/units.ts';
+import { takeQueues } from '../../../src/core/evtchn/fifo-memory.ts';
 import { EVTCHN_MASK, takePending, vcpuInfo } from '../../../src/core/evtchn/pending.ts';
 import type { CoreHost } from '../core-host.ts';
 import { type Acts, act, aLiveDomain, pick, someDomain } from './act.ts';
@@ -36,6 +37,33 @@ export const evtchnActs: readonly Acts[] = [
   act(numbers, (host, { domain, other, n }) => [
     { type: 'evtchn.status', domid: aLiveDomain(host, domain), dom: someDomain(host, other), port: n % 70 },
   ]),
+  act(numbers, (host, { domain, other, n }) => {
+    const domid = aLiveDomain(host, domain);
+    const control_gfn = host.xen.grantFrameNumber(domid, n % 3);
+    return [{ type: 'evtchn.init_control', domid, control_gfn, offset: (other % 4) * 8, vcpu: other % 3 }];
+  }),
+  act(numbers, (host, { domain, n }) => {
+    const domid = aLiveDomain(host, domain);
+    return [{ type: 'evtchn.expand_array', domid, array_gfn: host.xen.grantFrameNumber(domid, n % 4) }];
+  }),
+  act(numbers, (host, { other, n }) => {
+    const at = pick(open(host), n);
+    return at ? [{ type: 'evtchn.set_priority', domid: at.domid, port: at.port, priority: other % 17 }] : [];
+  }),
+  act(numbers, (host, { other, n }) => {
+    const at = pick(open(host), n);
+    return at ? [{ type: 'evtchn.bind_vcpu', domid: at.domid, port: at.port, vcpu: other % 3 }] : [];
+  }),
+  act(numbers, (host, { domain, other, n }) => {
+    const ports = open(host).flatMap(({ domid, port }) => (domid === domain % 3 ? [port] : []));
+    return [{ type: 'sched.poll', domid: domain % 3, vcpu: other % 3, ports: ports.slice(0, n % 3), timeout_ns: n % 5000 }];
+  }),
+  // What waits in event words, the guest takes off its queues.
+  act(numbers, (host, { domain, n }) => {
+    const domid = aLiveDomain(host, domain);
+    if (!host.xen.evtchn.isFifo(domid)) return '-';
+    return `d${domid}v${n % 3} takes off ${takeQueues(host.xen, host.memory, domid, n % 3).join(' ')}`;
+  }),
   // The guest's half: it masks ports, takes what is pending, and forgets to be careful.
   act(numbers, (host, { n }) => {
     const at = pick(open(host), n);
