@@ -1,6 +1,7 @@
 // A live run with its log: the header, every step, every piece of an image when it is first read, and the end.
 import { bytesOf } from '../../events/bytes.ts';
-import { type Hash, LogWriter, type RunEnd, type RunHeader } from '../../events/log.ts';
+import type { Hash, RunEnd, RunHeader } from '../../events/log.ts';
+import { type Acknowledged, type RunSink, StreamSink } from '../../events/store.ts';
 import type { HostConfig } from '../../src/host-config.ts';
 import { type Image, SECTOR_SIZE } from '../../src/storage/image.ts';
 import { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
@@ -8,41 +9,48 @@ import { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 /** Images are logged in pieces of this many sectors. */
 export const CHUNK_SECTORS = 8;
 
-export interface RecordingOptions extends Omit<DispatcherOptions, 'config' | 'seed' | 'onStep'> {
+export type RecordingOptions = Omit<DispatcherOptions, 'config' | 'seed' | 'onStep'> & {
   readonly header: RunHeader;
-  /** Where the log goes, block by block. */
-  readonly sink: (bytes: Uint8Array) => void;
+  /** For the chain, where there is a `sink`. */
   readonly hash?: Hash;
-}
+} & (
+    | { /** Where the run goes; it was made with the same header. */ readonly store: RunSink }
+    | { /** Where the log goes, block by block. */ readonly sink: (bytes: Uint8Array) => void }
+  );
 
 /** A host that is being recorded. */
 export class Recording {
   readonly dispatcher: Dispatcher;
-  private readonly writer: LogWriter;
+  private readonly store: RunSink;
   constructor(options: RecordingOptions) {
-    const { header, sink, hash, images, ...others } = options;
-    this.writer = new LogWriter(header, sink, hash);
+    const { header, hash, images, ...others } = options;
+    this.store = 'store' in options ? options.store : new StreamSink(header, options.sink, hash);
     this.dispatcher = new Dispatcher({
       ...others,
       config: header.host as HostConfig,
       seed: header.seed,
       images: images.map((image, number) => this.recorded(image, number)),
       onStep: (step) => {
-        this.writer.append(step);
+        this.store.append(step);
       },
     });
   }
 
-  /** Closes the log with the state that the run has led to. */
+  /** Makes every step so far as safe as the store promises: before anything that came of them leaves the host. */
+  acknowledge(): Acknowledged {
+    return this.store.acknowledge();
+  }
+
+  /** Closes the log with the state that the run has led to. Whether it could be kept is what `acknowledge` answers from then on. */
   finish(): RunEnd {
     const end = endOf(this.dispatcher);
-    this.writer.end(end);
+    this.store.close(end);
     return end;
   }
 
   /** Keeps what was recorded until something went wrong: the log up to there is the report of the bug. */
   abandon(): void {
-    this.writer.cut();
+    this.store.seal();
   }
 
   /** The same image, whose pieces are logged when they are first read. Pieces of zeros are logged without their bytes. */
@@ -58,7 +66,7 @@ export class Recording {
           const first = chunk * CHUNK_SECTORS;
           const bytes = new Uint8Array(Math.min(CHUNK_SECTORS, image.sectors - first) * SECTOR_SIZE);
           image.read(first, bytes);
-          this.writer.addBlob({ image: number, chunk, bytes: bytes.some((byte) => byte !== 0) ? bytes : nothing });
+          this.store.addBlob({ image: number, chunk, bytes: bytes.some((byte) => byte !== 0) ? bytes : nothing });
         }
         image.read(sector, into);
       },
