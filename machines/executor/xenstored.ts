@@ -150,8 +150,9 @@ export class Xenstored {
   }
 
   /** What a step of the store sends into rings. Called inside the step, so it only answers what to do after it. */
-  deliver(step: Step): (() => void)[] {
+  deliver(step: Step): readonly (() => void)[] {
     const outcome = step.outcome as OutcomeOf<XenstoreFact>;
+    if (!concernsRings(step.command as XenstoreCommand, eventsOf(outcome))) return nothing;
     const after: (() => void)[] = [];
     const touched = new Set<number>();
     for (const { conn, reply, type, payload } of encodeStep(step.command as XenstoreCommand, outcome)) {
@@ -247,3 +248,9 @@ export class Xenstored {
     if (connection) this.connections.set(domid, { ...connection, ...change });
   }
 }
+
+const nothing: readonly (() => void)[] = [];
+/** Most requests of dom0's tools are nobody else's business. */
+const concernsRings = (command: XenstoreCommand, events: readonly XenstoreFact[]): boolean =>
+  ('conn' in command && command.conn < FIRST_SOCKET) ||
+  events.some(({ type }) => type === 'xenstore.watch_fired' || type === 'xenstore.domain_reintroduced');

@@ -106,7 +106,10 @@ export function* removal(store: XenStore, root: StoreNode, conn: number, without
 }
 
 /** Of a node outside of any transaction; its own, in one, do not matter before it commits. */
-const parentPerms = (view: View, path: string): Permissions | undefined => view.store.node(parentOf(path))?.perms;
+const parentPerms = (view: View, path: string): Permissions | undefined => {
+  const { parent } = view.store.node(path) ?? {};
+  return (parent ?? view.store.node(parentOf(path)))?.perms;
+};
 
 function changed(view: View, path: string, audience: Audience): void {
   if (view.transaction)

@@ -24,7 +24,7 @@ export class View {
   readonly privileged: boolean;
   /** What has happened so far; it holds even if the request is refused in the end. */
   readonly facts: XenstoreFact[] = [];
-  private readonly fresh = new Set<string>();
+  private fresh: Set<string> | undefined;
   private spoiled = false;
 
   constructor(store: XenStore, connection: Connection, transaction: Transaction | undefined) {
@@ -59,7 +59,8 @@ export class View {
   isNodePath(node: string): boolean {
     if (!isValid(node)) return false;
     if (this.privileged && !this.store.profile.pathLimitForAll) return true;
-    return countedLength(node) <= this.limit('path-max');
+    const most = this.limit('path-max');
+    return node.length <= most || countedLength(node) <= most;
   }
 
   /** The node whatever its permissions, as read_node(). ENOENT; or ENOSPC, ENOMEM when the transaction has seen too many, or too much. */
@@ -68,7 +69,8 @@ export class View {
     if (!transaction) return foundOr(this.store.node(path));
     const access = transaction.accesses.get(path);
     if (access) return foundOr(access.exists ? access : undefined);
-    if (!this.fresh.has(path)) {
+    if (!this.fresh?.has(path)) {
+      this.fresh ??= new Set();
       if (!this.privileged && transaction.accesses.size + this.fresh.size >= this.limit('transaction-nodes')) {
         this.spoil();
         return { errno: 'ENOSPC' };

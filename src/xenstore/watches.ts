@@ -56,6 +56,7 @@ export class WatchIndex {
   /** Those that an event at `path` concerns, in the order of their events. `exact`: none above. */
   matching(path: string, exact: boolean): readonly Watch[] {
     if (exact || path.startsWith('@')) return inOrder(this.at(path).filter((watch) => reaches(watch, 0)));
+    if (this.byNode.size === 0) return none;
     const found: Watch[] = [];
     let levels = 0;
     for (const node of upwards(path)) {
@@ -70,6 +71,7 @@ export class WatchIndex {
   }
 }
 
+const none: readonly Watch[] = [];
 const reaches = (watch: Watch, levels: number): boolean => watch.depth < 0 || levels <= watch.depth;
 
 const inOrder = (watches: Watch[]): readonly Watch[] =>

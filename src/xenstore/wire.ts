@@ -1,6 +1,6 @@
 // Messages of public/io/xs_wire.h, without the header: payloads to commands, and outcomes to payloads.
 import type { Errno } from '../../events/errno.ts';
-import type { OutcomeOf } from '../../events/step.ts';
+import { eventsOf, type OutcomeOf } from '../../events/step.ts';
 import { type RequestType, requestTypes, type XenstoreCommand, type XenstoreFact } from '../../events/xenstore.ts';
 import { PAYLOAD_MAX } from './fire.ts';
 import { atoi } from './numbers.ts';
@@ -36,7 +36,7 @@ export function encodeReply(command: XenstoreCommand, outcome: OutcomeOf<Xenstor
   if (!outcome.ok) return errorReply(outcome.errno);
   const op = requestTypeOf(command) ?? 'unknown';
   const payload = payloadOf(op, outcome.value);
-  return payload.length > PAYLOAD_MAX ? errorReply('E2BIG') : { type: requestTypes.indexOf(op), payload };
+  return payload.length > PAYLOAD_MAX ? errorReply('E2BIG') : { type: numbers[op], payload };
 }
 
 export const encodeWatchEvent = ({ path, token }: { path: string; token: string }): Message => ({
@@ -50,23 +50,33 @@ export const encodeWatchEvent = ({ path, token }: { path: string; token: string 
  */
 export function encodeStep(command: XenstoreCommand, outcome: OutcomeOf<XenstoreFact>): Outgoing[] {
   const events: Outgoing[] = [];
-  for (const event of outcome.events ?? [])
-    if (event.type === 'xenstore.watch_fired') events.push({ conn: event.conn, reply: false, ...encodeWatchEvent(event) });
-  if (!('conn' in command) || requestTypeOf(command) === undefined || (!outcome.ok && outcome.errno === 'ENOTCONN'))
-    return events;
-  const reply = { conn: command.conn, reply: true, ...encodeReply(command, outcome) };
+  for (const event of eventsOf(outcome))
+    if (event.type === 'xenstore.watch_fired')
+      events.push({ conn: event.conn, reply: false, type: WATCH_EVENT, payload: `${event.path}\0${event.token}\0` });
+  const op = requestTypeOf(command);
+  if (!('conn' in command) || op === undefined || (!outcome.ok && outcome.errno === 'ENOTCONN')) return events;
+  const { type, payload } = encodeReply(command, outcome);
+  const reply = { conn: command.conn, reply: true, type, payload };
+  if (events.length === 0) return [reply];
   const deferred = 'value' in outcome && (outcome.value as { deferred?: boolean } | undefined)?.deferred === true;
-  return deferred || requestTypeOf(command) === 'WATCH' ? [reply, ...events] : [...events, reply];
+  return deferred || op === 'WATCH' ? [reply, ...events] : [...events, reply];
 }
 
+const numbers = Object.fromEntries(requestTypes.map((op, number) => [op, number])) as Readonly<Record<RequestType, number>>;
 const WATCH_EVENT = requestTypes.indexOf('WATCH_EVENT');
 const ERROR = requestTypes.indexOf('ERROR');
 const errorReply = (errno: Errno): Message => ({ type: ERROR, payload: `${errno}\0` });
 
 function parse(op: RequestType, tx: number, payload: string, conn: number, profile: Profile): XenstoreCommand | undefined {
+  const nul = payload.indexOf('\0');
+  const first = nul < 0 ? '' : payload.slice(0, nul);
+  const one = nul >= 0 && nul === payload.length - 1;
+  // The two that are most frequent by far, and need no more than that.
+  if (op === 'WRITE')
+    return nul < 0 ? undefined : { type: 'xenstore.write', conn, tx, path: first, value: payload.slice(nul + 1) };
+  if (op === 'READ') return one ? { type: 'xenstore.read', conn, tx, path: first } : undefined;
   const args = stringsOf(payload);
-  const [first = '', second = '', third = ''] = args;
-  const one = args.length === 1 && payload.length === first.length + 1;
+  const [, second = '', third = ''] = args;
   const number = (text: string): number | undefined => (profile.domidIsStrict ? strictDomid(text) : atoi(text));
   const request = { conn, tx };
   switch (op) {
@@ -74,8 +84,6 @@ function parse(op: RequestType, tx: number, payload: string, conn: number, profi
       return args.length > 0 ? { type: 'xenstore.control', ...request, args } : undefined;
     case 'DIRECTORY':
       return one ? { type: 'xenstore.directory', ...request, path: first } : undefined;
-    case 'READ':
-      return one ? { type: 'xenstore.read', ...request, path: first } : undefined;
     case 'GET_PERMS':
       return one ? { type: 'xenstore.get_perms', ...request, path: first } : undefined;
     case 'MKDIR':
@@ -121,10 +129,6 @@ function parse(op: RequestType, tx: number, payload: string, conn: number, profi
     case 'SET_FEATURE':
     case 'SET_QUOTA':
       return profile.quotaRequests ? parseQuota(op, request, args) : undefined;
-    case 'WRITE':
-      return args.length > 0
-        ? { type: 'xenstore.write', ...request, path: first, value: payload.slice(first.length + 1) }
-        : undefined;
     case 'SET_PERMS':
       return args.length > 1 ? { type: 'xenstore.set_perms', ...request, path: first, perms: args.slice(1) } : undefined;
     default:
