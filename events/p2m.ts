@@ -36,5 +36,7 @@ export const facts = {
   'p2m.populated': { domid: int, gfn: int, extents: ints },
   'p2m.removed': { domid: int, gfn: int, nr_pages: int },
   /** How many pages are set aside for the domain from now on, beyond those that it has. */
+  /** Given back while others have it mapped: the frame goes to the heap with the last mapping. */
+  'p2m.released': { domid: int, mfn: int },
   'p2m.claimed': { domid: int, outstanding_pages: int },
 } as const;

@@ -184,6 +184,7 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'p2m.populated':
     case 'p2m.removed':
     case 'p2m.claimed':
+    case 'p2m.released':
       p2m.evolve(xen, event);
       return;
     default:

@@ -64,6 +64,8 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['p2m.claimsFitIntoTheHeap', ({ xen }) => xen.p2m.claims.of(1)!.pages.put(0, xen.p2m.freePages + 1)],
   ['p2m.claimsFitIntoTheHeap', ({ xen }) => xen.p2m.claims.of(1)!.pages.put(0, -1)],
 
+  ['p2m.releasedIsMapped', ({ xen }) => xen.p2m.release(1, xen.p2m.mfn(1, 3), true)],
+
   ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.due.remove(xen.timers.due.peek()!)],
   ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.rows.of(1)!.state.become(0, 'off')],
   ['timer.heapHoldsTheArmed', ({ xen }) => xen.timers.rows.of(1)!.deadline_ns.put(0, 2 ** 50)],

@@ -54,6 +54,7 @@ export class Xen {
     this.domains = new Domains(journal);
     this.sparseTables = [
       this.p2m.claims,
+      this.p2m.released,
       this.sched.polls,
       this.evtchn.pirqs,
       ...this.evtchn.fifoTables,
@@ -130,6 +131,12 @@ export class Xen {
     for (const table of [this.evtchn.controls, this.evtchn.arrays])
       for (const [, { mfn_plus_1 }] of table.inUse(domid)) mapped.add(mfn_plus_1 - 1);
     return mapped;
+  }
+
+  isGrantMapped(domid: DomId, mfn: Mfn): boolean {
+    const active = this.gnttab.active.of(domid)!;
+    for (let ref = 0; ref < active.length; ref++) if (active.mfn.at(ref) === mfn) return true;
+    return false;
   }
 
   digest(): number {

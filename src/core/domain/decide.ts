@@ -197,7 +197,7 @@ function stoppedTimers(xen: Xen, domid: DomId): Fact[] {
 
 /**
  * The next mappings that a dying domain lets go. What one of them leads to is decided on the state before all: so no entry comes
- * twice, and a zombie's comes alone, for it may take the zombie along.
+ * twice, and a zombie's comes alone, for it may take the zombie along, as does that of a page which waits to go.
  */
 function nextUnmaps(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Fact[] {
   const maps = xen.gnttab.maptrack.of(domid)!;
@@ -206,7 +206,8 @@ function nextUnmaps(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Fact[]
   for (let handle = 0; handle < maps.length && facts.length < BATCH; handle++) {
     if (maps.state.is(handle) === 'free') continue;
     const dom = maps.dom.at(handle);
-    if (xen.isZombie(dom)) return facts.length > 0 ? facts : unmapped(xen, domid, handle, now, guest);
+    if (xen.isZombie(dom) || xen.p2m.isReleased(dom, maps.mfn.at(handle)))
+      return facts.length > 0 ? facts : unmapped(xen, domid, handle, now, guest);
     const entry = `${dom} ${maps.ref.at(handle)}`;
     if (entries.has(entry)) break;
     entries.add(entry);

@@ -120,8 +120,8 @@ export function entryFrame(xen: Xen, dom: DomId, ref: Gref): Mfn {
 export const entryOffset = (ref: Gref): number => (ref % ENTRIES_PER_FRAME) * GRANT_ENTRY_SIZE;
 
 /**
- * The facts of one unmapping; flags go down with the last mapping that needed them. What a zombie kept only for this mapping goes
- * back to the heap, and with the last mapping the zombie itself.
+ * The facts of one unmapping; flags go down with the last mapping that needed them. What a zombie kept only for this mapping, or its
+ * domain had given back, goes to the heap, and with the last mapping the zombie itself.
  */
 export function unmapped(xen: Xen, domid: DomId, handle: number, now: Ns, guest: GuestReader): Fact[] {
   const maps = xen.gnttab.maptrack.of(domid)!;
@@ -133,11 +133,12 @@ export function unmapped(xen: Xen, domid: DomId, handle: number, now: Ns, guest:
   const readers = active.readers.at(ref) - (readonly ? 1 : 0);
   const clear_flags = (readonly || writers > 0 ? 0 : GTF_writing) | (readers + writers > 0 ? 0 : GTF_reading);
   const unmap: Fact = { type: 'gnttab.ref_unmapped', domid, handle, dom, ref, clear_flags };
-  if (!xen.isZombie(dom)) return [unmap];
-  if (xen.domain.of(0)!.foreign_maps.at(dom) === 1)
+  const mfn = maps.mfn.at(handle);
+  const isZombie = xen.isZombie(dom);
+  if (!isZombie && !xen.p2m.isReleased(dom, mfn)) return [unmap];
+  if (isZombie && xen.domain.of(0)!.foreign_maps.at(dom) === 1)
     return [unmap, { type: 'domain.destroyed', domid: dom }, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest)];
   if (readers + writers > 0) return [unmap];
-  const mfn = maps.mfn.at(handle);
   for (let other = 0; other < active.length; other++) if (other !== ref && active.mfn.at(other) === mfn) return [unmap];
   const gfn = xen.p2m.gfn(dom, mfn);
   return gfn < 0 ? [unmap] : [unmap, { type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 }];

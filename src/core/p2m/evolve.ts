@@ -22,12 +22,17 @@ export function evolve(xen: Xen, event: P2mFact): void {
     case 'p2m.removed': {
       const parts = slice(xen.p2m.of(event.domid), event.gfn, event.nr_pages);
       if (parts.length === 0) return;
+      if (xen.p2m.released.of(event.domid) !== undefined)
+        for (const { mfn, count } of parts) for (let i = 0; i < count; i++) xen.p2m.release(event.domid, mfn + i, false);
       xen.p2m.unpopulate(event.domid, event.gfn, parts);
       const pages = parts.reduce((sum, part) => sum + part.count, 0);
       tot_pages.add(event.domid, -pages);
       useClaim(xen, event.domid, -pages);
       return;
     }
+    case 'p2m.released':
+      xen.p2m.release(event.domid, event.mfn, true);
+      return;
     case 'p2m.claimed':
       (xen.p2m.claims.of(event.domid) ?? xen.p2m.claims.add(event.domid)).pages.put(0, event.outstanding_pages);
       return;

@@ -115,3 +115,23 @@ test('what is set aside is there for its domain, and for nobody else', () => {
   host.prepare(decrease(1, [host.xen.p2m.mfn(1, 10)], 0));
   expect(outstanding().outstanding_pages).toBe(free - 4);
 });
+
+test('a page that others have mapped is given back, and goes with the last mapping', () => {
+  const host = bootedHost().prepare(
+    { type: 'gnttab.seed', domid: 0, dom: 1, ref: 0, gfn: 1, backend: 0 },
+    { type: 'gnttab.map_grant_ref', domid: 0, dom: 1, ref: 0, readonly: true },
+    { type: 'gnttab.map_grant_ref', domid: 0, dom: 1, ref: 0, readonly: true },
+  );
+  const pages = () => host.answer({ type: 'memory.current_reservation', domid: 0, dom: 1 });
+  const unmap = (handle: number) => host.types({ type: 'gnttab.unmap_grant_ref', domid: 0, handle });
+  expect(host.answer(decrease(1, [frame(1, 1), frame(1, 1)], 0))).toEqual({ nr_done: 2 });
+  expect(pages()).toEqual({ nr_pages: 6 });
+  expect(unmap(0)).toEqual(['gnttab.ref_unmapped']);
+  expect(unmap(1)).toEqual(['gnttab.ref_unmapped', 'p2m.removed']);
+  expect(pages()).toEqual({ nr_pages: 5 });
+});
+
+test('a page that Xen has for event words stays', () => {
+  const host = bootedHost().prepare({ type: 'evtchn.init_control', domid: 1, control_gfn: frame(1, 1), offset: 0, vcpu: 0 });
+  expect(host.answer(decrease(1, [frame(1, 1)], 0))).toEqual({ nr_done: 0 });
+});

@@ -47,7 +47,13 @@ export function decrease(xen: Xen, command: CommandOf<'memory.decrease_reservati
     for (let i = 0; i < 2 ** extent_order; i++) {
       const gfn = isPv ? xen.p2m.gfn(dom, first + i) : first + i;
       const mfn = xen.p2m.mfn(dom, gfn);
-      if (gfn < 0 || mfn < 0 || gone.has(gfn) || kept.has(mfn)) return accept({ nr_done }, ...facts);
+      if (gfn < 0 || mfn < 0 || gone.has(gfn)) return accept({ nr_done }, ...facts);
+      if (kept.has(mfn)) {
+        // A PV domain lets go of it, and others keep it until they unmap it. Any other has no place to keep it in.
+        if (!isPv || !xen.isGrantMapped(dom, mfn)) return accept({ nr_done }, ...facts);
+        if (!xen.p2m.isReleased(dom, mfn)) facts.push({ type: 'p2m.released', domid: dom, mfn });
+        continue;
+      }
       gone.add(gfn);
       facts.push({ type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 });
     }
@@ -85,7 +91,7 @@ function mayAllocate(xen: Xen, domid: DomId, extent_order: number, mem_flags: nu
   return bits === 0 || bits > PAGE_SHIFT || 2 ** (bits - PAGE_SHIFT) >= xen.p2m.totalPages;
 }
 
-/** What one hypercall gives: each extent is taken from what the last one left. */
+/** What one hypercall gives, from the top of the heap down, as Xen looks in the highest zone first: each extent is taken from what the last one left. */
 class Given {
   readonly frames: Mfn[] = [];
   private readonly facts: Fact[] = [];
@@ -112,9 +118,10 @@ class Given {
   /** Takes an extent from the heap, aligned to its size; answers false where there is none, or no room for it. */
   next(): boolean {
     if (this.pages > this.room) return false;
-    for (const { mfn, count } of this.free) {
-      const aligned = Math.ceil(mfn / this.pages) * this.pages;
-      if (aligned + this.pages > mfn + count) continue;
+    for (let i = this.free.length - 1; i >= 0; i--) {
+      const { mfn, count } = this.free[i]!;
+      const aligned = Math.floor((mfn + count) / this.pages) * this.pages - this.pages;
+      if (aligned < mfn) continue;
       this.mfn = aligned;
       this.free = remove(this.free, aligned, this.pages);
       this.room -= this.pages;

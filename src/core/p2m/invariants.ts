@@ -40,6 +40,15 @@ export const invariants: Readonly<Record<string, Invariant>> = {
       yield `${xen.p2m.allClaimed} pages are set aside, and ${xen.p2m.freePages} are free`;
   },
 
+  *'p2m.releasedIsMapped'(xen) {
+    for (const domid of xen.p2m.released.ids())
+      for (const [, { mfn_plus_1 }] of xen.p2m.released.inUse(domid)) {
+        const mfn = mfn_plus_1 - 1;
+        if (xen.p2m.gfn(domid, mfn) < 0 || !xen.isGrantMapped(domid, mfn))
+          yield `d${domid} gave frame ${mfn} back, and it waits for no mapping`;
+      }
+  },
+
   *'p2m.totPagesCountsThePages'(xen) {
     const { tot_pages } = xen.domain.of(0)!;
     for (const domid of xen.domids()) {

@@ -13,6 +13,8 @@ const none: Ranges = [];
  * knows them by their frames. Page UNPLACED + mfn is frame mfn.
  */
 export const UNPLACED = 2 ** 40;
+/** Rows in no order: a frame that a PV domain has given back and that others still have mapped, plus one. */
+export const releasedSchema = { mfn_plus_1: 'f64' } as const;
 export const claimSchema = { pages: 'f64' } as const;
 
 export interface P2mSnapshot {
@@ -29,10 +31,12 @@ export class P2m {
   readonly totalPages: Pages;
   /** Row 0 of a domain: how many pages are set aside for it, beyond those that it has. Only those with a claim have a row. */
   readonly claims: Table<typeof claimSchema>;
+  readonly released: Table<typeof releasedSchema>;
 
   constructor(journal: Journal, totalPages: Pages) {
     this.journal = journal;
     this.claims = new Table('claim', claimSchema, journal, 1);
+    this.released = new Table('released', releasedSchema, journal, 4);
     this.totalPages = totalPages;
     const count = totalPages - FIRST_FREE_MFN;
     this.freeFrames = count > 0 ? [{ gfn: FIRST_FREE_MFN, mfn: FIRST_FREE_MFN, count }] : none;
@@ -55,6 +59,27 @@ export class P2m {
     let pages = 0;
     for (const domid of this.claims.ids()) pages += this.claimed(domid);
     return pages;
+  }
+  isReleased(domid: DomId, mfn: Mfn): boolean {
+    return this.releasedRow(domid, mfn) >= 0;
+  }
+  /** Notes that a frame waits for its last mapping, or (false) that it does no more. Only `evolve` calls this. */
+  release(domid: DomId, mfn: Mfn, waits: boolean): void {
+    const row = this.releasedRow(domid, mfn);
+    if (row >= 0 === waits) return;
+    if (!waits) {
+      this.released.of(domid)!.mfn_plus_1.put(row, 0);
+      return;
+    }
+    const { mfn_plus_1 } = this.released.of(domid) ?? this.released.add(domid);
+    let free = 0;
+    while (mfn_plus_1.at(free) !== 0) free++;
+    mfn_plus_1.put(free, mfn + 1);
+  }
+  private releasedRow(domid: DomId, mfn: Mfn): number {
+    const rows = this.released.of(domid);
+    for (let row = 0; rows !== undefined && row < rows.length; row++) if (rows.mfn_plus_1.at(row) === mfn + 1) return row;
+    return -1;
   }
   of(domid: DomId): Ranges {
     return this.domains[domid] ?? none;

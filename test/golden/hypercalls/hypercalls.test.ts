@@ -10,7 +10,7 @@ if (!recording.ok) throw new Error(`line ${recording.line}: ${recording.why}`);
 const verdict = judge(recording.sequences);
 
 /** Never lower: what is missing is in known-differences.md. */
-const MATCHED = 36_620;
+const MATCHED = 36_625;
 
 test('as many answers as ever are those of real Xen', () => {
   expect(verdict.total).toBe(36_100 + 3 * 207);
