@@ -1,0 +1,92 @@
+// The table of docs/hypercalls.md: every hypercall and sub-operation of Xen 4.17's public headers, and what becomes of it here.
+import { operations } from '../../events/vocabulary.ts';
+import { XEN_DOMCTL } from '../../src/abi/domctl.ts';
+import { EVTCHNOP } from '../../src/abi/event-channel.ts';
+import { GNTTABOP } from '../../src/abi/grant-table.ts';
+import { HYPERVISOR } from '../../src/abi/hypercall.ts';
+import { XENMEM } from '../../src/abi/memory.ts';
+import { SCHEDOP } from '../../src/abi/sched.ts';
+import { HVMOP, MMUEXT, PHYSDEVOP, XEN_SYSCTL, XENPF, XENVER } from '../../src/abi/sub-operations.ts';
+import { VCPUOP } from '../../src/abi/vcpu.ts';
+
+/** Where a hypercall's sub-operations stand in the vocabulary: `<prefix>.<name>`. */
+const groups: readonly (readonly [
+  hypercall: keyof typeof HYPERVISOR,
+  prefix: string,
+  names: Readonly<Record<string, number>>,
+])[] = [
+  ['event_channel_op', 'evtchn', EVTCHNOP],
+  ['grant_table_op', 'gnttab', GNTTABOP],
+  ['memory_op', 'memory', XENMEM],
+  ['sched_op', 'sched', SCHEDOP],
+  ['vcpu_op', 'vcpu', VCPUOP],
+  ['xen_version', 'xen_version', XENVER],
+  ['domctl', 'domctl', XEN_DOMCTL],
+  ['sysctl', 'sysctl', XEN_SYSCTL],
+  ['physdev_op', 'physdev', PHYSDEVOP],
+  ['hvm_op', 'hvm', HVMOP],
+  ['platform_op', 'platform', XENPF],
+  ['mmuext_op', 'mmuext', MMUEXT],
+];
+
+/** Hypercalls without sub-operations that are operations of another name here. */
+const single: Readonly<Record<string, string>> = { set_timer_op: 'timer.set_timer_op' };
+/** Those that stay out, and why. */
+const left: Readonly<Record<string, string>> = {
+  sched_op_compat: 'not modelled: for kernels before 3.1',
+  event_channel_op_compat: 'not modelled: for kernels before 3.1',
+  physdev_op_compat: 'not modelled: for kernels before 3.1',
+  xsm_op: '-ENOSYS, as Xen without FLASK',
+  nmi_op: 'not modelled: there is no NMI',
+  xenoprof_op: 'not modelled: there is no profiler',
+  kexec_op: 'not modelled: there is no second kernel to boot',
+  tmem_op: '-ENOSYS, as Xen since 4.13',
+  argo_op: '-ENOSYS, as Xen when not configured',
+  xenpmu_op: 'not modelled: there are no performance counters',
+  hypfs_op: 'not modelled',
+};
+/** What is done in part: what is missing. */
+const parts: Readonly<Record<string, string>> = {
+  'gnttab.set_version': 'version 2 answers -ENOSYS, as with gnttab=max-ver:1',
+  'gnttab.get_status_frames': 'there are none in version 1',
+  'gnttab.map_grant_ref': 'version 1; flags other than readonly are not kept',
+  'memory.add_to_physmap': 'the answers of PV domains',
+  'memory.set_pod_target': 'the answers of PV domains',
+  'memory.increase_reservation': 'PV domains; address bits are checked, and not obeyed',
+  'domctl.scheduler_op': 'putinfo of a weight',
+  'physdev.map_pirq': 'a pirq has the number of its interrupt',
+};
+
+/** The page as Markdown; it changes with the code alone. */
+export function hypercallsPage(): string {
+  const lines = [
+    '# Hypercalls',
+    '',
+    "Every hypercall and sub-operation of Xen 4.17's public headers. *done*: an operation of the vocabulary (`events/`) decides it, with",
+    "Xen's errors in Xen's order. *open*: it is not there yet.",
+    '',
+    'This page is made from the code: `npx vitest run tools/conformance/hypercalls-table.test.ts -u`.',
+    '',
+    '| hypercall | number | sub-operation | number | status |',
+    '| --- | --- | --- | --- | --- |',
+  ];
+  for (const [hypercall, number] of Object.entries(HYPERVISOR)) {
+    if (hypercall.startsWith('arch_')) continue;
+    const group = groups.find(([name]) => name === hypercall);
+    if (group === undefined) {
+      const status = left[hypercall] ?? statusOf(single[hypercall] ?? hypercall);
+      lines.push(`| ${hypercall} | ${number} | | | ${status} |`);
+      continue;
+    }
+    const [, prefix, names] = group;
+    for (const [name, sub] of Object.entries(names).sort(([, a], [, b]) => a - b))
+      lines.push(`| ${hypercall} | ${number} | ${name} | ${sub} | ${statusOf(`${prefix}.${name}`)} |`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function statusOf(operation: string): string {
+  if (!Object.hasOwn(operations, operation)) return 'open';
+  const part = parts[operation];
+  return part === undefined ? 'done' : `done: ${part}`;
+}
