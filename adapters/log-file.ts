@@ -1,11 +1,10 @@
 // Logs as files: written block by block as the run goes, read whole.
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { type Hash, Log, LogError } from '../events/log.ts';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { type Log, LogError } from '../events/log.ts';
 import { Failure, systemFailure } from './failure.ts';
+import { readRun } from './file-store/recover.ts';
 
-/** The chain's hash by node:crypto: the same digests as the default, several times faster. */
-export const sha256: Hash = (bytes) => createHash('sha256').update(bytes).digest();
+export { sha256 } from './file-store/sha256.ts';
 
 /** The exit status where a log can not be used. */
 export const UNUSABLE = 2;
@@ -41,20 +40,21 @@ export class LogFile {
 }
 
 /**
- * Opens a log.
+ * Opens a log, with what its sidecar adds where the run was killed.
  *
  * @throws Failure where there is no such file, or it is no whole log. One that was cut is fine: see `Log.torn`.
  */
 export function openLog(path: string): Log {
-  let bytes: Uint8Array;
-  try {
-    // Plain bytes, also in what is decoded from them: a Buffer has a form of its own in JSON.
-    const file = readFileSync(path);
-    bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
-  } catch (error) {
-    throw systemFailure('read the log', path, error, UNUSABLE);
-  }
-  return judgeLog(path, () => new Log(bytes, sha256));
+  return judgeLog(path, () => {
+    let log: Log | undefined;
+    try {
+      log = readRun(path);
+    } catch (error) {
+      throw error instanceof LogError ? error : systemFailure('read the log', path, error, UNUSABLE);
+    }
+    if (!log) throw systemFailure('read the log', path, { code: 'ENOENT' }, UNUSABLE);
+    return log;
+  });
 }
 
 /** Does something with a log; what is wrong with the log itself becomes a `Failure` that names its file. */

@@ -1,0 +1,74 @@
+// What a store asks of the operating system: few calls, so that a test can make each of them fail.
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+
+/** Every call either does its work or throws, as node:fs does, an error with a `code` (`ENOSPC`, `EIO`). */
+export interface FileLayer {
+  /** `create`: empty, whatever was there; `append`: at its end, made where it is not there; `directory`: only to be synced. */
+  open(path: string, mode: 'create' | 'append' | 'directory'): number;
+  /** Writes at the end; answers how many bytes it took, which may be fewer than it was given. */
+  write(fd: number, bytes: Uint8Array): number;
+  /** On the disk, and not only in the system's memory: fdatasync(2); of a directory fsync(2). */
+  sync(fd: number, what: 'data' | 'directory'): void;
+  truncate(fd: number, size: number): void;
+  close(fd: number): void;
+  rename(from: string, to: string): void;
+  /** A second name; EEXIST where there is one: the one way to make a file with its content at once, or not at all. */
+  link(existing: string, path: string): void;
+  unlink(path: string): void;
+  /** Undefined where there is no such file. */
+  read(path: string): Uint8Array | undefined;
+}
+
+export const nodeFiles: FileLayer = {
+  open: (path, mode) => openSync(path, { create: 'w', append: 'a', directory: 'r' }[mode]),
+  write: (fd, bytes) => writeSync(fd, bytes),
+  sync: (fd, what) => (what === 'data' ? fdatasyncSync(fd) : fsyncSync(fd)),
+  truncate: (fd, size) => ftruncateSync(fd, size),
+  close: (fd) => closeSync(fd),
+  rename: (from, to) => renameSync(from, to),
+  link: (existing, path) => linkSync(existing, path),
+  unlink: (path) => unlinkSync(path),
+  read(path) {
+    try {
+      // Plain bytes, also in what is decoded from them: a Buffer has a form of its own in JSON.
+      const file = readFileSync(path);
+      return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  },
+};
+
+/** Writes all of it, however few bytes a call takes. */
+export function writeAll(files: FileLayer, fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    const taken = files.write(fd, bytes.subarray(done));
+    if (taken <= 0) throw Object.assign(new Error('a write took nothing'), { code: 'EIO' });
+    done += taken;
+  }
+}
+
+/** Makes new and removed names of a directory last, too. */
+export function syncDirectory(files: FileLayer, path: string): void {
+  const fd = files.open(path, 'directory');
+  try {
+    files.sync(fd, 'directory');
+  } finally {
+    files.close(fd);
+  }
+}
+
+/** The name of what node:fs failed with. */
+export const codeOf = (error: unknown): string => String((error as { code?: unknown } | undefined)?.code ?? error);

@@ -1,0 +1,359 @@
+// Stores: one contract for all of them, and for the file store every fault that a disk, a system or a person can bring.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Durability, durabilities, FileStore } from '../../adapters/file-store/file-store.ts';
+import { readRun, recoverLog } from '../../adapters/file-store/recover.ts';
+import { sidecarOf } from '../../adapters/file-store/sidecar.ts';
+import { Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
+import { type EventStore, MemoryStore } from '../../events/store.ts';
+import type { Step } from '../../events/vocabulary.ts';
+import { FaultyFiles } from './faulty-files.ts';
+import { root, scratchDirectory } from './program.ts';
+import { appendStep, header, pieceOf, stepOf } from './store-run.ts';
+
+const PATH = 'a.xlog';
+const end = (steps: number) => ({ steps, state: 1, memory: 2 });
+/** Steps as text: thousands of them are compared at once. */
+const textOf = (steps: Iterable<Step>): string => Array.from(steps, (step) => JSON.stringify(step)).join('\n');
+const lines = Array.from({ length: STEPS_PER_BLOCK + 50 }, (_, seq) => JSON.stringify(stepOf(seq)));
+const expected = (to: number, from = 0): string => lines.slice(from, to).join('\n');
+function fill(store: EventStore, from: number, to: number): void {
+  for (let seq = from; seq < to; seq++) appendStep(store, seq);
+}
+/** The one file that a closed run of so many steps is, whatever kept it. */
+function closedFile(steps: number): Uint8Array {
+  const memory = new MemoryStore(header);
+  fill(memory, 0, steps);
+  memory.close(end(steps));
+  return memory.bytes();
+}
+
+const directory = scratchDirectory();
+let runs = 0;
+const stores: readonly (readonly [string, () => EventStore])[] = [
+  ['memory', () => new MemoryStore(header)],
+  ...durabilities.map(
+    (durability) =>
+      [`file, ${durability}`, () => new FileStore({ path: join(directory, `${runs++}.xlog`), header, durability })] as const,
+  ),
+];
+
+describe.each(stores)('a store (%s)', (name, make) => {
+  /** Without a sidecar nothing but sealed blocks is in the file. */
+  const readable = (steps: number) => (name === 'file, none' ? steps - (steps % STEPS_PER_BLOCK) : steps);
+  test.each([0, 1, 9, STEPS_PER_BLOCK, STEPS_PER_BLOCK + 3])(
+    'reads back %i acknowledged steps while the run goes on',
+    (steps) => {
+      const store = make();
+      fill(store, 0, steps);
+      expect(store.acknowledge()).toEqual({ ok: true, steps });
+      const log = store.read();
+      expect(textOf(log.steps())).toBe(expected(readable(steps)));
+      expect([...log.blobs()]).toEqual(Array.from({ length: Math.ceil(readable(steps) / 700) }, (_, n) => pieceOf(n * 700)));
+      expect(log.end).toBeUndefined();
+      store.seal();
+    },
+  );
+  test('a closed run reads as closed, and takes nothing more', () => {
+    const store = make();
+    fill(store, 0, 5);
+    expect(store.close(end(5))).toEqual({ ok: true, steps: 5 });
+    appendStep(store, 5);
+    expect(store.acknowledge()).toEqual({ ok: true, steps: 5 });
+    expect(store.read()).toMatchObject({ length: 5, end: end(5), torn: undefined });
+  });
+  test('a sealed run reads as cut', () => {
+    const store = make();
+    fill(store, 0, 5);
+    expect(store.seal()).toEqual({ ok: true, steps: 5 });
+    expect(store.read()).toMatchObject({ length: 5, end: undefined, torn: expect.stringContaining('not closed') });
+  });
+});
+
+/** A file store in a file system of its own. */
+function onDisk(durability: Durability): { files: FaultyFiles; store: FileStore } {
+  const files = new FaultyFiles();
+  return { files, store: new FileStore({ path: PATH, header, durability, files, clock: () => 0 }) };
+}
+
+describe('a file', () => {
+  test.each(durabilities)('is the same in mode %s, with nothing left beside it', (durability) => {
+    const { files, store } = onDisk(durability);
+    for (let seq = 0; seq < STEPS_PER_BLOCK + 50; seq += 10) {
+      fill(store, seq, Math.min(seq + 10, STEPS_PER_BLOCK + 50));
+      store.acknowledge();
+    }
+    store.close(end(STEPS_PER_BLOCK + 50));
+    expect([...files.disk.keys()]).toEqual([PATH]);
+    expect(files.read(PATH)).toEqual(closedFile(STEPS_PER_BLOCK + 50));
+  });
+  test('a write that takes a few bytes at a time is a write', () => {
+    const { files, store } = onDisk('batch');
+    files.mostBytes = 7;
+    fill(store, 0, 20);
+    store.acknowledge();
+    expect(textOf(store.read().steps())).toBe(expected(20));
+    store.seal();
+  });
+  test('batch syncs every 100 ms, strict at every acknowledgement, none never', () => {
+    const syncs = (durability: Durability): number => {
+      const files = new FaultyFiles();
+      let now = 0;
+      const store = new FileStore({ path: PATH, header, durability, files, clock: () => now });
+      const before = files.calls.filter((call) => call === 'sync data').length;
+      for (let seq = 0; seq < 20; seq++) {
+        now += 30;
+        fill(store, seq, seq + 1);
+        store.acknowledge();
+      }
+      const count = files.calls.filter((call) => call === 'sync data').length - before;
+      store.seal();
+      return count;
+    };
+    expect(durabilities.map((durability) => [durability, syncs(durability)])).toEqual([
+      ['batch', 5],
+      ['strict', 20],
+      ['none', 0],
+    ]);
+  });
+});
+
+/** A run over a block's end, acknowledged now and then; how many steps were acknowledged, and whether it told of a problem. */
+function recorded(files: FaultyFiles, durability: Durability): { acknowledged: number; told: boolean } {
+  const steps = STEPS_PER_BLOCK + 40;
+  let store: FileStore;
+  try {
+    store = new FileStore({ path: PATH, header, durability, files, clock: () => 0 });
+  } catch {
+    return { acknowledged: 0, told: true };
+  }
+  for (let seq = 0; seq < steps; seq += 1379) {
+    fill(store, seq, Math.min(seq + 1379, steps));
+    store.acknowledge();
+  }
+  const last = store.close(end(steps));
+  return { acknowledged: last.steps, told: !last.ok };
+}
+
+describe.each(['ENOSPC', 'EIO'])('%s', (code) => {
+  // Half of the modes each: what a call fails with makes no difference to the store.
+  const durability = code === 'EIO' ? 'strict' : 'batch';
+  const healthy = new FaultyFiles();
+  recorded(healthy, durability);
+  test.each(healthy.calls.map((call, at) => [at, call] as const))(
+    'at call %i (%s): told, and nothing acknowledged is lost',
+    (at) => {
+      for (const forever of [false, true]) {
+        const files = new FaultyFiles();
+        files.fault = { at, code, forever };
+        const { acknowledged, told } = recorded(files, durability);
+        // A lock's draft or a lock that stays is nothing to tell of: the next writer sees that nobody holds it.
+        if (!told) expect(acknowledged).toBe(STEPS_PER_BLOCK + 40);
+        if (acknowledged === 0) continue;
+        const kept = readRun(PATH, files.restarted(durability === 'strict' ? 'memory' : 'nothing'))!;
+        expect(kept.length).toBeGreaterThanOrEqual(acknowledged);
+        expect(textOf(kept.steps())).toBe(expected(kept.length));
+      }
+    },
+  );
+});
+
+/** A log with a block, and a sidecar with 30 steps after it: what kill -9 leaves. */
+const killed = onDisk('batch');
+const BLOCK = STEPS_PER_BLOCK;
+fill(killed.store, 0, BLOCK);
+for (let seq = BLOCK; seq < BLOCK + 30; seq += 3) {
+  fill(killed.store, seq, seq + 3);
+  killed.store.acknowledge();
+}
+const log = killed.files.read(PATH)!.slice();
+const sidecar = killed.files.read(sidecarOf(PATH))!.slice();
+killed.store.seal();
+const disk = (logBytes: Uint8Array, sidecarBytes?: Uint8Array): FaultyFiles => {
+  const files = new FaultyFiles();
+  const put = (path: string, bytes: Uint8Array) => files.disk.set(path, { bytes, synced: bytes });
+  put(PATH, logBytes);
+  if (sidecarBytes) put(sidecarOf(PATH), sidecarBytes);
+  return files;
+};
+
+describe('a run that was killed', () => {
+  test('reads up to its last acknowledged step, and says where from', () => {
+    const run = readRun(PATH, disk(log, sidecar))!;
+    expect(textOf(run.steps())).toBe(expected(BLOCK + 30));
+    expect(run.torn).toBe(
+      `the log was not closed: it stops after step ${BLOCK + 29}, the last 30 of its steps are from its sidecar`,
+    );
+  });
+  test('is repaired into the file that sealing it would have made, once and for all', () => {
+    const files = disk(log, sidecar);
+    expect(recoverLog(PATH, files)).toEqual({ steps: BLOCK + 30, folded: 30, cut: 0, closed: false });
+    const memory = new MemoryStore(header);
+    fill(memory, 0, BLOCK + 30);
+    expect(files.read(PATH)).toEqual(memory.bytes());
+    expect([...files.disk.keys()]).toEqual([PATH]);
+    expect(recoverLog(PATH, files)).toEqual({ steps: BLOCK + 30, folded: 0, cut: 0, closed: false });
+  });
+  test('repair may be stopped at any call and begun again', () => {
+    const whole = disk(log, sidecar);
+    recoverLog(PATH, whole);
+    for (let at = 0; at < whole.calls.length; at++)
+      for (const losing of ['memory', 'nothing'] as const) {
+        const files = disk(log, sidecar);
+        files.fault = { at, code: 'EIO', forever: true };
+        try {
+          recoverLog(PATH, files);
+        } catch {
+          // stopped here
+        }
+        const after = files.restarted(losing);
+        recoverLog(PATH, after);
+        expect(after.read(PATH)).toEqual(whole.read(PATH));
+      }
+  });
+  test('without its sidecar has its sealed blocks', () => {
+    expect(readRun(PATH, disk(log))!.length).toBe(BLOCK);
+  });
+  test('a sidecar of another run is left aside, and repair changes nothing', () => {
+    const other = new FaultyFiles();
+    const store = new FileStore({ path: PATH, header: { ...header, seed: 2 }, durability: 'batch', files: other });
+    fill(store, 0, 5);
+    store.acknowledge();
+    const files = disk(log, other.read(sidecarOf(PATH))!.slice());
+    store.seal();
+    expect(readRun(PATH, files)).toMatchObject({ length: BLOCK, torn: expect.stringMatching(/another run: it is left aside$/) });
+    expect(() => recoverLog(PATH, files)).toThrow(/another run .*nothing was changed/);
+    expect(files.read(PATH)).toEqual(log);
+    expect([...files.disk.keys()]).toEqual([PATH, sidecarOf(PATH)]);
+  });
+  test('a sidecar whose steps are in the log already adds nothing', () => {
+    const repaired = disk(log, sidecar);
+    recoverLog(PATH, repaired);
+    const files = disk(repaired.read(PATH)!, sidecar);
+    expect(readRun(PATH, files)!.length).toBe(BLOCK + 30);
+    expect(recoverLog(PATH, files)).toMatchObject({ steps: BLOCK + 30, folded: 0 });
+    expect([...files.disk.keys()]).toEqual([PATH]);
+  });
+});
+
+describe('damage', () => {
+  /** Reads what there is: a refusal, or steps that are those of the run. */
+  const stepsOf = (files: FaultyFiles): number | 'refused' => {
+    let run: Log;
+    try {
+      run = readRun(PATH, files)!;
+    } catch (error) {
+      if (error instanceof LogError) return 'refused';
+      throw error;
+    }
+    expect(run.torn).toBeDefined();
+    // The block is the log's own affair, and log.test.ts's; what the sidecar adds is ours.
+    if (run.length > BLOCK) expect(textOf(run.steps(BLOCK))).toBe(expected(run.length, BLOCK));
+    return run.length;
+  };
+  test('a sidecar that is cut off anywhere gives every step that is whole', () => {
+    let last = BLOCK;
+    for (let size = 0; size <= sidecar.length; size++) {
+      const count = stepsOf(disk(log, sidecar.slice(0, size))) as number;
+      expect(count === last || count === last + 1).toBe(true);
+      last = count;
+    }
+    expect(last).toBe(BLOCK + 30);
+  }, 120_000);
+  test('a sidecar that ends with zeros was never written there', () => {
+    const grown = new Uint8Array(sidecar.length + 500);
+    grown.set(sidecar);
+    expect(stepsOf(disk(log, grown))).toBe(BLOCK + 30);
+  });
+  test('a log that is cut off anywhere: its steps, or none; never those of the sidecar without those before', () => {
+    const shallow = log.length - 64 - 300;
+    const offsets = [
+      ...Array.from({ length: 400 }, (_, at) => at),
+      ...Array.from({ length: 60 }, (_, n) => Math.floor((shallow * n) / 60)),
+      ...Array.from({ length: 300 }, (_, n) => log.length - 1 - n),
+    ];
+    for (const size of offsets) {
+      const files = disk(log.slice(0, size), sidecar);
+      const count = stepsOf(files);
+      expect(count === 'refused' || count === 0).toBe(true);
+      if (count === 0) expect(readRun(PATH, files)!.torn).toMatch(/the log has only 0 steps: it is left aside/);
+    }
+  }, 120_000);
+  test('any flipped bit of the sidecar is reported, and nothing of it is read', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: sidecar.length - 1 }), fc.nat({ max: 7 }), (at, bit) => {
+        const damaged = sidecar.slice();
+        damaged[at]! ^= 1 << bit;
+        const files = disk(log, damaged);
+        expect(stepsOf(files)).toBe(BLOCK);
+        expect(readRun(PATH, files)!.torn).toMatch(/left aside/);
+        expect(() => recoverLog(PATH, files)).toThrow(/nothing was changed/);
+        expect(files.read(sidecarOf(PATH))).toEqual(damaged);
+      }),
+      { numRuns: 150 },
+    );
+  }, 120_000);
+});
+
+describe('kill -9', () => {
+  // XENOLOG_KILLS=1000 npx vitest run test/e2e/store.test.ts -t 'kill -9' is the long form.
+  const kills = Number(process.env['XENOLOG_KILLS'] ?? 10);
+  test(
+    `${kills} times: no acknowledged step is lost`,
+    async () => {
+      const writer = join(root, 'dist/test/e2e/store-run.js');
+      let lost = 0;
+      for (let n = 0; n < kills; n++) {
+        const path = join(directory, `killed-${n}.xlog`);
+        const child = spawn(process.execPath, [writer, path, n % 2 === 0 ? 'batch' : 'strict']);
+        let said = '';
+        child.stdout.on('data', (text) => {
+          said += text;
+        });
+        const gone = new Promise((resolve) => child.on('close', resolve));
+        await new Promise((resolve) => child.stdout.once('data', resolve));
+        await new Promise((resolve) => setTimeout(resolve, (n * 37) % 250));
+        child.kill('SIGKILL');
+        await gone;
+        const acknowledged = Number(said.slice(0, said.lastIndexOf('\n')).split('\n').at(-1));
+        expect(acknowledged).toBeGreaterThan(0);
+        expect(existsSync(sidecarOf(path))).toBe(true);
+        const read = readRun(path)!;
+        lost += Math.max(0, acknowledged - read.length);
+        const { steps } = recoverLog(path);
+        expect(steps).toBe(read.length);
+        let seq = 0;
+        for (const step of new Log(new Uint8Array(readFileSync(path))).steps())
+          if (JSON.stringify(step) !== JSON.stringify(stepOf(seq++))) expect(step).toEqual(stepOf(step.seq));
+        expect(seq).toBe(steps);
+      }
+      expect(lost).toBe(0);
+    },
+    Math.max(120_000, kills * 5_000),
+  );
+});
+
+describe('two writers', () => {
+  test('of one run: the second is refused, and changes nothing', () => {
+    const path = join(directory, 'two.xlog');
+    const first = new FileStore({ path, header, durability: 'batch' });
+    fill(first, 0, 3);
+    first.acknowledge();
+    const refused = `process ${process.pid} is writing this run`;
+    expect(() => new FileStore({ path, header, durability: 'batch' })).toThrow(refused);
+    expect(() => recoverLog(path)).toThrow(refused);
+    fill(first, 3, 5);
+    expect(first.close(end(5))).toEqual({ ok: true, steps: 5 });
+    expect(readRun(path)).toMatchObject({ length: 5, end: end(5) });
+  });
+  test('the lock of a process that is no more is taken over', () => {
+    const path = join(directory, 'stale.xlog');
+    writeFileSync(`${path}-lock`, '999999999 12345\n');
+    const store = new FileStore({ path, header, durability: 'batch' });
+    store.seal();
+    expect(existsSync(`${path}-lock`)).toBe(false);
+  });
+});
