@@ -41,7 +41,7 @@ export function callerOf(host: CoreHost, domains: readonly DomainRecord[]): Call
 
 /** Makes the call. Undefined where this kind of call is not known. */
 export function perform(caller: Caller, { op, args }: CallRecord): Answer | undefined {
-  const call = calls[op];
+  const call = Object.hasOwn(calls, op) ? calls[op] : undefined;
   if (call === undefined) return undefined;
   // Upcalls are dom0's kernel's to take before its program runs on.
   const { host } = caller;
@@ -54,9 +54,12 @@ export function perform(caller: Caller, { op, args }: CallRecord): Answer | unde
 
 type Call = (caller: Caller, args: Arguments) => Answer;
 
-const number = (args: Arguments, name: string): number => (typeof args[name] === 'number' ? args[name] : 0);
+const number = (args: Arguments, name: string): number => (Number.isSafeInteger(args[name]) ? (args[name] as number) : 0);
 const list = (args: Arguments, name: string): readonly unknown[] => (Array.isArray(args[name]) ? args[name] : []);
-const fields = (args: Arguments, name: string): Arguments => (args[name] ?? {}) as Arguments;
+const fields = (args: Arguments, name: string): Arguments =>
+  typeof args[name] === 'object' && args[name] !== null ? (args[name] as Arguments) : {};
+/** A count from a recording, no larger than what can make a difference: no domain has so many pages. */
+const count = (args: Arguments, name: string): number => Math.min(Math.max(0, Math.trunc(number(args, name)) || 0), 2 ** 17);
 
 const refused = (errno: Parameters<typeof errnoNumber>[0]): Answer => ({ rc: errnoNumber(errno), out: {} });
 type Value = Readonly<Record<string, unknown>>;
@@ -83,7 +86,10 @@ function granted({ host }: Caller, command: CoreCommand, out: (value: Value, sta
 
 /** The flags of a grant entry, by a name; nothing where the program could not look. */
 function entryFlags({ host, initial }: Caller, name: string, dom: unknown, ref: unknown): Value {
-  if (typeof dom !== 'number' || typeof ref !== 'number' || !initial.has(dom) || ref >= ENTRIES_SEEN) return {};
+  if (!Number.isSafeInteger(dom) || !Number.isSafeInteger(ref) || !initial.has(dom as number)) return {};
+  return (ref as number) < ENTRIES_SEEN ? flagsOf(host, name, dom as number, ref as number) : {};
+}
+function flagsOf(host: CoreHost, name: string, dom: number, ref: number): Value {
   const table = entryFrame(host.xen, dom, ref);
   return table < 0 ? {} : { [name]: host.memory.get16(table, entryOffset(ref)) };
 }
@@ -185,10 +191,10 @@ const gnttab: Readonly<Record<string, Call>> = {
   },
   'gnttab.unmap_grant_ref': (caller, args) => {
     const { host, handles, live } = caller;
-    const h = typeof args['h'] === 'number' ? args['h'] : -1;
+    const h = Number.isSafeInteger(args['h']) ? (args['h'] as number) : -1;
     // A stale handle is one that nothing has any more: Xen gives numbers out again in another order than we do.
     const isStale = args['addr_kind'] === 'stale_handle' && !live.has(h);
-    const handle = isStale || h < 0 ? number(args, 'handle') + 2 ** 31 : handles[h]!;
+    const handle = isStale || h < 0 ? number(args, 'handle') + 2 ** 31 : (handles[h] ?? 2 ** 31);
     const maps = host.xen.gnttab.maptrack.of(domid)!;
     const [dom, ref] = [maps.dom.at(handle), maps.ref.at(handle)];
     const given: Readonly<Record<string, number>> = { zero_addrs: 0, wrong_dev_bus_addr: NOWHERE };
@@ -231,9 +237,10 @@ const gnttab: Readonly<Record<string, Call>> = {
     const ref = number(args, 'ref');
     const table = entryFrame(host.xen, dom, ref);
     const frame = typeof args['page'] === 'number' ? initial.get(dom)?.[args['page']] : args['badframe'];
+    if (table < 0) return { rc: 0, out: {} };
     const at = entryOffset(ref);
     host.memory.put16(table, at + 2, number(args, 'to'));
-    host.memory.put32(table, at + 4, typeof frame === 'number' ? frame : NOWHERE);
+    host.memory.put32(table, at + 4, Number.isSafeInteger(frame) ? (frame as number) : NOWHERE);
     host.memory.put16(table, at, number(args, 'flags'));
     return { rc: 0, out: {} };
   },
@@ -251,7 +258,7 @@ const memory: Readonly<Record<string, Call>> = {
         type: 'memory.increase_reservation',
         domid,
         dom: number(args, 'dom'),
-        nr_extents: number(args, 'nr_extents'),
+        nr_extents: count(args, 'nr_extents'),
         extent_order: number(args, 'order'),
         mem_flags: number(args, 'mem_flags'),
       },
@@ -260,7 +267,7 @@ const memory: Readonly<Record<string, Call>> = {
     ),
   'memory.populate_physmap': (caller, args) => {
     const extent_order = number(args, 'order');
-    const gpfns = Array.from({ length: number(args, 'nr_extents') }, (_, i) => number(args, 'start_pfn') + i * 2 ** extent_order);
+    const gpfns = Array.from({ length: count(args, 'nr_extents') }, (_, i) => number(args, 'start_pfn') + i * 2 ** extent_order);
     const mem_flags = number(args, 'mem_flags');
     return plain(
       caller,
@@ -412,7 +419,7 @@ const others: Readonly<Record<string, Call>> = {
   },
   'sched.poll': (caller, args) => {
     const given = list(args, 'ports').map(Number);
-    const ports = Array.from({ length: number(args, 'nr_ports') }, (_, i) => given[i] ?? 0);
+    const ports = Array.from({ length: count(args, 'nr_ports') }, (_, i) => given[i] || 0);
     return plain(caller, { type: 'sched.poll', domid, vcpu: 0, ports, timeout_ns: number(args, 'timeout') });
   },
   'sched.watchdog': (caller, args) =>
@@ -434,6 +441,8 @@ const others: Readonly<Record<string, Call>> = {
         return plain(caller, { type: 'xen_version.version', domid }, nothing, ({ version }) => Number(version));
       case 1:
         return plain(caller, { type: 'xen_version.extraversion', domid }, text('extraversion'));
+      case 2:
+        return plain(caller, { type: 'xen_version.compile_info', domid });
       case 3:
         return plain(caller, { type: 'xen_version.capabilities', domid }, text('capabilities'));
       case 4:
@@ -452,6 +461,8 @@ const others: Readonly<Record<string, Call>> = {
         return plain(caller, { type: 'xen_version.guest_handle', domid });
       case 9:
         return plain(caller, { type: 'xen_version.commandline', domid }, text('commandline'));
+      case 10:
+        return plain(caller, { type: 'xen_version.build_id', domid });
       default:
         return refused('ENOSYS');
     }
@@ -459,3 +470,6 @@ const others: Readonly<Record<string, Call>> = {
 };
 
 const calls: Readonly<Record<string, Call>> = { ...evtchn, ...gnttab, ...memory, ...control, ...others };
+
+/** The kinds of calls that can be made. */
+export const knownCalls: readonly string[] = Object.keys(calls);

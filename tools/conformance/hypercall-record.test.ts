@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { knownCalls } from './hypercall-calls.ts';
 import { parseRecording } from './hypercall-record.ts';
 import { judge } from './hypercalls.ts';
 
@@ -69,5 +70,41 @@ test('no text is too much for it', () => {
       const recording = parseRecording(lines.join('\n'));
       if (!recording.ok) expect(recording.line).toBeLessThanOrEqual(lines.join('\n').split('\n').length);
     }),
+  );
+});
+
+test('a start that can not be is a mismatch', () => {
+  expect(verdict({ ...header, A: { ...A, max_vcpus: 0 } })).toMatchObject({
+    matched: 0,
+    total: 1,
+    mismatches: [{ op: 'start' }],
+  });
+});
+
+test('no arguments are too much for the judge', () => {
+  const value = fc.oneof(fc.jsonValue(), fc.integer(), fc.constantFrom(1002, 1003, 0x7ff0, -1, 2 ** 32 - 1, 2 ** 53));
+  const names = [
+    'dom',
+    'port',
+    'ref',
+    'vcpu',
+    'cmd',
+    'src',
+    'dst',
+    'page',
+    'frames',
+    'nr_extents',
+    'order',
+    'ports',
+    'nr_ports',
+    'h',
+  ];
+  const args = fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.constantFrom(...knownCalls), args), { maxLength: 12 }), (calls) => {
+      const records = calls.map(([op, args]) => call(op, args, 0));
+      expect(verdict(header, ...records)).toMatchObject({ total: records.length });
+    }),
+    { numRuns: 60 },
   );
 });

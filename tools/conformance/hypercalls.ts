@@ -1,6 +1,7 @@
 // Judges the hypervisor by a recording of hypercalls of real Xen: the same calls from the same start, and what differs.
+import type { CoreHost } from '../fuzz/core-host.ts';
 import { type Answer, type Caller, callerOf, perform, portStatus } from './hypercall-calls.ts';
-import type { CallRecord, PortRecord, Sequence } from './hypercall-record.ts';
+import type { CallRecord, HeaderRecord, PortRecord, Sequence } from './hypercall-record.ts';
 import { startOf } from './hypercall-start.ts';
 
 export interface Mismatch {
@@ -41,7 +42,12 @@ export function judge(sequences: Iterable<Sequence>): Verdict {
 
 function* play({ mix, header, calls, final }: Sequence): Generator<{ op: string; mismatch: Mismatch | undefined }> {
   const { seed } = header;
-  const host = startOf(header);
+  const host = start(header);
+  if (typeof host === 'string') {
+    const args = { A: header.A, B: header.B };
+    yield { op: START, mismatch: { mix, seed, seq: null, op: START, args, expected: 'a start state', got: host } };
+    return;
+  }
   const caller = callerOf(host, [header.A, header.B]);
   for (const call of calls) {
     const { seq, op, args } = call;
@@ -62,7 +68,17 @@ function* play({ mix, header, calls, final }: Sequence): Generator<{ op: string;
     yield { op: FINAL, mismatch };
   }
 }
+const START = 'start';
 const FINAL = 'final ports';
+
+/** The host, or why there is none: a header can ask for what no host has. */
+function start(header: HeaderRecord): CoreHost | string {
+  try {
+    return startOf(header);
+  } catch (error) {
+    return String(error);
+  }
+}
 
 /** What is compared of a recorded answer: raw handles depend on what dom0 did before. */
 function expectedOf({ rc, out }: CallRecord): Answer {

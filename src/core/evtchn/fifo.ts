@@ -28,11 +28,11 @@ export function wordPlace(xen: Xen, domid: DomId, port: Port): Place | undefined
   return page === 0 ? undefined : { mfn: page - 1, offset: (port % WORDS_PER_PAGE) * 4 };
 }
 
-/** The control block of a vCPU, or undefined where it has none yet. */
+/** The control block of a vCPU, or undefined where it has none. */
 export function controlPlace(xen: Xen, domid: DomId, vcpu: number): Place | undefined {
-  const controls = xen.evtchn.controls.of(domid)!;
-  const page = controls.mfn_plus_1.at(vcpu);
-  return page === 0 ? undefined : { mfn: page - 1, offset: controls.offset.at(vcpu) };
+  const controls = xen.evtchn.controls.of(domid);
+  const page = controls?.mfn_plus_1.at(vcpu) ?? 0;
+  return page === 0 ? undefined : { mfn: page - 1, offset: controls!.offset.at(vcpu) };
 }
 
 const CONTROL_BLOCK = evtchn_fifo_control_block.x86_64;
