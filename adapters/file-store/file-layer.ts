@@ -8,6 +8,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -26,6 +27,8 @@ export interface FileLayer {
   /** A second name; EEXIST where there is one: the one way to make a file with its content at once, or not at all. */
   link(existing: string, path: string): void;
   unlink(path: string): void;
+  /** Whether there is something of this name that is no file: a device, a pipe. */
+  special(path: string): boolean;
   /** Undefined where there is no such file. */
   read(path: string): Uint8Array | undefined;
 }
@@ -39,6 +42,10 @@ export const nodeFiles: FileLayer = {
   rename: (from, to) => renameSync(from, to),
   link: (existing, path) => linkSync(existing, path),
   unlink: (path) => unlinkSync(path),
+  special(path) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found !== undefined && !found.isFile();
+  },
   read(path) {
     try {
       // Plain bytes, also in what is decoded from them: a Buffer has a form of its own in JSON.

@@ -63,11 +63,13 @@ export class FileStore implements EventStore {
   /** @throws Failure where the files can not be made, or somebody else writes this run */
   constructor({ path, header, durability, files = nodeFiles, clock = () => performance.now() }: FileStoreOptions) {
     this.path = path;
-    this.durability = durability;
     this.files = files;
     this.clock = clock;
     this.syncedAt = clock();
-    this.lock = takeLock(path, files);
+    // What goes into a device or a pipe is nobody's to read again: nothing stands beside it.
+    const special = files.special(path);
+    this.durability = special ? 'none' : durability;
+    this.lock = special ? { release: () => {} } : takeLock(path, files);
     const opened: number[] = [];
     const open = (name: string, mode: 'create' | 'append'): number => {
       const fd = files.open(name, mode);
@@ -81,7 +83,7 @@ export class FileStore implements EventStore {
       this.writer = new LogWriter(header, (bytes) => this.made.push(bytes), sha256);
       this.run = sha256(this.made[0]!);
       this.flush();
-      if (durability !== 'none') {
+      if (this.durability !== 'none') {
         this.sidecar = open(sidecarOf(path), 'append');
         files.sync(this.log, 'data');
         syncDirectory(files, dirname(path));
@@ -93,7 +95,7 @@ export class FileStore implements EventStore {
     }
     this.rows.begin({ run: this.run, chain: this.run, steps: 0 });
     // A host with nothing to do acknowledges nothing, and what it wrote last is to be synced all the same.
-    if (durability === 'batch') this.timer = setInterval(() => this.syncIfDue(), SYNC_EVERY_MS).unref();
+    if (this.durability === 'batch') this.timer = setInterval(() => this.syncIfDue(), SYNC_EVERY_MS).unref();
   }
 
   append(step: Step): void {

@@ -39,7 +39,7 @@ export function takeLock(path: string, files: FileLayer = nodeFiles, processes: 
     }
     throw heldBy(path, lock, 'another process');
   } catch (error) {
-    throw error instanceof Failure ? error : systemFailure('lock the log', path, error);
+    throw error instanceof Failure ? error : systemFailure('write the log', path, error);
   } finally {
     quietly(() => files.unlink(draft));
   }

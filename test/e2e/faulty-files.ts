@@ -69,6 +69,9 @@ export class FaultyFiles implements FileLayer {
     this.called('unlink');
     if (!this.disk.delete(path)) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
   }
+  special(): boolean {
+    return false;
+  }
   read(path: string): Uint8Array | undefined {
     return this.disk.get(path)?.bytes;
   }

@@ -1,7 +1,8 @@
-// xenolog log: what a log is, and whether it is whole.
+// xenolog log: what a log is, whether it is whole, and how it becomes so.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { HostConfig } from '../../../src/host-config.ts';
+import { recoverLog } from '../../file-store/recover.ts';
 import { judgeLog } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
@@ -57,4 +58,17 @@ export function logCheck(path: string, output: Output): number {
   });
   output.line(`${path}: ${steps} steps, every block's checksums and chain are right${log.end ? '' : '; it was cut'}`);
   return log.end ? 0 : 1;
+}
+
+/** Makes a run that was not closed one whole file. 0: it is one now; a sidecar that may not be used, or a damaged log, is a `Failure`. */
+export function logRepair(path: string, output: Output): number {
+  const { steps, folded, cut, closed } = judgeLog(path, () => recoverLog(path));
+  const done = [
+    ...(folded > 0 ? [`${folded} of them were in its sidecar`] : []),
+    ...(cut > 0 ? [`${cut} unfinished bytes were cut off`] : []),
+  ];
+  output.line(
+    `${path}: ${steps} steps${closed ? ', closed' : ''}; ${done.length > 0 ? done.join('; ') : 'there was nothing to repair'}`,
+  );
+  return 0;
 }

@@ -9,8 +9,9 @@ import { Dispatcher, Recording } from '../../../machines/index.ts';
 import { formatTime } from '../../../replay/index.ts';
 import { parseDuration } from '../../../src/scenario/index.ts';
 import { Failure } from '../../failure.ts';
+import { type Durability, durabilities, FileStore, storeFailure } from '../../file-store/file-store.ts';
 import { type LoadedScenario, loadScenario, ScenarioFailure } from '../../load-scenario.ts';
-import { LogFile, sha256 } from '../../log-file.ts';
+import { sha256 } from '../../log-file.ts';
 import { play } from '../../play.ts';
 import type { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
@@ -20,6 +21,8 @@ import { tour } from '../tour.ts';
 
 export interface RunOptions {
   readonly output?: string;
+  /** One of `durabilities`. Without it `none`: a run that is stopped can be made again from its scenario, byte for byte. */
+  readonly durability?: string;
   readonly until?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -35,7 +38,9 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
     throw new Failure('a tour replays the log of the run', '--tour', 'add -o FILE, where the log may go');
   const loaded = loadScenario(path);
   const until = untilOf(options, loaded);
-  const file = options.output === undefined ? undefined : new LogFile(options.output);
+  const durability = durabilityOf(options);
+  const file =
+    options.output === undefined ? undefined : new FileStore({ path: options.output, header: loaded.header, durability });
   const report = new Report();
   let end: RunEnd;
   let played: Played;
@@ -47,10 +52,13 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
       header: loaded.header,
       images: loaded.images,
       hash: sha256,
-      sink: (bytes) => {
-        file?.write(bytes);
-        size += bytes.length;
-      },
+      ...(file
+        ? { store: file }
+        : {
+            sink: (bytes: Uint8Array) => {
+              size += bytes.length;
+            },
+          }),
     });
     played = await drive(recording, loaded, until, options, report, output).catch((error: unknown) => {
       recording.abandon();
@@ -64,6 +72,7 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
         : error;
     });
     end = recording.finish();
+    kept(recording);
     const ms = performance.now() - started;
     const { dispatcher } = recording;
     // The log is closed: whoever asks now asks a host of its own.
@@ -74,14 +83,15 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
       steps: end.steps,
       virtual_ns: dispatcher.now,
       ms: Math.round(ms),
-      log_bytes: size,
+      log_bytes: file?.size ?? size,
       log: options.output ?? null,
     };
     if (options.json)
       output.json({ ...figures, state: end.state, memory: end.memory, stopped: played.stopped, jobs: report.jobs, list });
     else summarise(figures, list, output);
   } finally {
-    file?.close();
+    // Where something was thrown before the end: what there is stays. A store that was closed takes no notice.
+    file?.seal();
     loaded.close();
   }
   if (played.failure) throw played.failure;
@@ -89,6 +99,18 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
   if (surprises.length > 0) throw new ScenarioFailure(surprises);
   if (played.stopped) return INTERRUPTED;
   return options.tour ? tour(options.output!, output) : 0;
+}
+
+function durabilityOf({ durability = 'none' }: RunOptions): Durability {
+  const known = durabilities.find((name) => name === durability);
+  if (known) return known;
+  throw new Failure('no such durability', `--durability ${durability}`, `choose one of ${durabilities.join(', ')}`);
+}
+
+/** @throws Failure where the log can not be kept: nothing may be shown of steps that would be lost */
+function kept(recording: Recording): void {
+  const answer = recording.acknowledge();
+  if (!answer.ok) throw storeFailure(answer.problem);
 }
 
 function untilOf({ until }: RunOptions, loaded: LoadedScenario): Ns {
@@ -116,6 +138,7 @@ async function drive(
   const { dispatcher } = recording;
   const progress = new Progress(process.stderr, until, !options.quiet && !options.json);
   const say = (write: (text: string) => void) => (text: string) => {
+    kept(recording);
     progress.clear();
     write(text);
   };
@@ -136,6 +159,7 @@ async function drive(
   const playing = play(dispatcher, loaded.run, until);
   try {
     while (!playing.next().done) {
+      kept(recording);
       if (!progress.due()) continue;
       progress.show(dispatcher.now, dispatcher.seq);
       await setImmediate();
