@@ -5,6 +5,8 @@ import type { Connection, Domain, XenStore } from './state.ts';
 
 /** Credit that is full, in thousandths of a write: what a domain starts with. */
 export const BURST = 10_000;
+/** When the credit of a domain has been counted that has not been charged yet. */
+export const NEVER = -1;
 /** Thousandths of a write a second, for all domains together. */
 const RATE = 200_000;
 const COST = 1000;
@@ -48,6 +50,7 @@ const changes: ReadonlySet<string> = new Set([
 
 /** What a domain's credit is by now, and what is left in reserve: wrl_credit_update(). */
 function credited(store: XenStore, domain: Domain, now_ms: number): { credit: number; reserve: number } {
+  if (domain.credited_ms === NEVER) return { credit: domain.credit, reserve: store.rate.reserve };
   const ms = Math.min(Math.max(now_ms - domain.credited_ms, 0), MOST_MS);
   const earned = domain.credit + divided(ms * RATE, introduced(store) * 1000);
   const lent = Math.min(Math.max(-earned, 0), store.rate.reserve);

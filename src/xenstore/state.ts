@@ -2,7 +2,7 @@
 import { FIRST_SOCKET } from '../../events/xenstore.ts';
 import type { Journal } from '../tables/journal.ts';
 import { mix } from '../tables/table.ts';
-import { BURST } from './credit.ts';
+import { BURST, NEVER } from './credit.ts';
 import { hashText } from './hash.ts';
 import { absolute } from './path.ts';
 import {
@@ -69,7 +69,7 @@ export interface Domain {
   /** Bits of XENSTORE_SERVER_FEATURE_*. */
   features: number;
   quotas: Quotas;
-  /** For writes, in thousandths of one, and when it was last counted. */
+  /** For writes, in thousandths of one, and when it was last counted: NEVER before the first that is charged. */
   credit: number;
   credited_ms: number;
 }
@@ -206,7 +206,7 @@ export class XenStore {
       features: FEATURES,
       quotas,
       credit: BURST,
-      credited_ms: this.rate.clock_ms,
+      credited_ms: NEVER,
     };
   }
 
@@ -382,7 +382,7 @@ function restored(conn: number, saved: TransactionSnapshot, tree: Tree): Transac
 function hashDomain(domain: Domain, profile: Profile): number {
   const { domid, since, introduced, mfn, port, shutdown, target, features, quotas, credit, credited_ms } = domain;
   let hash = mix(mix(mix(mix(mix(mix(17, domid), since), +introduced), mfn), port), (target << 1) | +shutdown);
-  if (credited_ms !== 0) hash = mix(mix(hash, credit), credited_ms);
+  if (credited_ms !== NEVER) hash = mix(mix(hash, credit), credited_ms);
   return hashQuotas(features === FEATURES ? hash : mix(hash, features), quotas, profile);
 }
 
