@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { OutcomeOf } from '../../events/step.ts';
 import { FIRST_SOCKET, type XenstoreCommand, type XenstoreFact } from '../../events/xenstore.ts';
 import { Journal } from '../../src/tables/journal.ts';
-import { decode, evolve, type Profile, profiles, XenStore } from '../../src/xenstore/index.ts';
+import { decode, evolve, type Profile, profiles, quotaNames, XenStore } from '../../src/xenstore/index.ts';
 import { Server } from '../../tools/conformance/xenstore-server.ts';
 import { Model, type Result } from './xenstore-model.ts';
 
@@ -192,6 +192,25 @@ const wish: fc.Arbitrary<XenstoreCommand> = fc.oneof(
       conn: fc.constantFrom(0, 1, FIRST_SOCKET + 1),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constantFrom('xenstore.connection_blocks' as const, 'xenstore.connection_drains' as const),
+      conn: fc.constantFrom(0, 1, 2, FIRST_SOCKET),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('xenstore.tick' as const), ms: fc.nat({ max: 2000 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('xenstore.set_quota' as const),
+      conn: fc.constant(0),
+      tx: fc.constant(0),
+      domid: fc.integer({ min: -1, max: 3 }),
+      name: fc.constantFrom(...quotaNames),
+      value: fc.nat({ max: 50 }),
+    }),
+  },
 );
 const introduced: readonly XenstoreCommand[] = [1, 2].flatMap((id): XenstoreCommand[] => [
   { type: 'xenstore.introduce', conn: 0, tx: 0, domid: id, mfn: 1, port: 2 },
@@ -269,5 +288,69 @@ test('xenstore: undoing any history restores the store, its order of children in
       expect(store.digest()).toBe(other.store.digest());
     }),
     { numRuns: 200, ...replay },
+  );
+});
+
+test('xenstore: while a client does not read, it misses only what already waits for it, and then nothing', () => {
+  const change = fc.record({
+    op: fc.constantFrom('write' as const, 'rm' as const, 'block' as const, 'drain' as const),
+    path,
+  });
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 60, size: 'max' }), (changes) => {
+      // The same history twice: before a client that always reads, and before one that sometimes does not.
+      const [reading, lazy] = [new Server(), new Server()];
+      for (const server of [reading, lazy]) {
+        for (let i = 0; i < 2; i++) server.open();
+        server.submit({ type: 'xenstore.watch', conn: FIRST_SOCKET, path: '/', token: 't' }, 1, 0);
+      }
+      let waits: Set<string> | undefined;
+      for (const { op, path: at } of changes) {
+        if (op === 'block' || op === 'drain') {
+          const type = op === 'block' ? 'xenstore.connection_blocks' : 'xenstore.connection_drains';
+          lazy.submit({ type, conn: FIRST_SOCKET }, 1, 0);
+          waits = op === 'block' ? (waits ?? new Set()) : undefined;
+          continue;
+        }
+        const where = { conn: FIRST_SOCKET + 1, tx: 0, path: at } as const;
+        const command: XenstoreCommand =
+          op === 'rm' ? { type: 'xenstore.rm', ...where } : { type: 'xenstore.write', ...where, value: '' };
+        const heard = fired(reading.submit(command, 1, 0));
+        const got = fired(lazy.submit(command, 1, 0));
+        expect(got).toEqual(heard.filter((event) => !waits?.has(JSON.stringify(event))));
+        for (const event of heard) waits?.add(JSON.stringify(event));
+        expect([...lazy.violations()]).toEqual([]);
+      }
+    }),
+    { numRuns: 200, ...replay },
+  );
+});
+
+test('xenstore: a guest never has more than its quotas, whatever it asks for; what dom0 gives it does not count', () => {
+  const requests = fc.array(
+    message.filter(([type]) => [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 21].includes(type)),
+    { maxLength: 60, size: 'max' },
+  );
+  fc.assert(
+    fc.property(fc.array(fc.tuple(requests, fc.nat({ max: 3 })), { maxLength: 3 }), (rounds) => {
+      const server = started();
+      const { store } = server;
+      for (const [messages, tx] of rounds)
+        for (const [type, payload] of messages) {
+          server.submit(decode(type, tx, payload, 1), 1, 0);
+          const ring = store.connections.get(1)!;
+          expect(store.tree.countOf(1)).toBeLessThanOrEqual(small.quotas.nodes);
+          expect(ring.watches.size).toBeLessThanOrEqual(store.limitOf(1, 'watches'));
+          expect(ring.transactions.size).toBeLessThanOrEqual(store.limitOf(1, 'transactions'));
+          expect(store.memoryOf(1)).toBeLessThan(small.quotas.memory);
+          for (const node of store.tree.ownedBy(1)) {
+            expect(node.perms.length).toBeLessThanOrEqual(store.limitOf(1, 'node-permissions'));
+            expect(24 + 8 * node.perms.length + node.value.length + node.childBytes).toBeLessThanOrEqual(
+              store.limitOf(1, 'node-size'),
+            );
+          }
+        }
+    }),
+    { numRuns: 300, ...replay },
   );
 });
