@@ -95,7 +95,7 @@ export class FileStore implements EventStore {
     }
     this.rows.begin({ run: this.run, chain: this.run, steps: 0 });
     // A host with nothing to do acknowledges nothing, and what it wrote last is to be synced all the same.
-    if (this.durability === 'batch') this.timer = setInterval(() => this.syncIfDue(), SYNC_EVERY_MS).unref();
+    if (this.durability === 'batch') this.timer = setInterval(() => this.unsynced && this.sync(), SYNC_EVERY_MS).unref();
   }
 
   append(step: Step): void {
