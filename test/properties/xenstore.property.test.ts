@@ -219,8 +219,8 @@ const introduced: readonly XenstoreCommand[] = [1, 2].flatMap((id): XenstoreComm
 ]);
 const history = fc.array(wish, { maxLength: 50, size: 'max' });
 
-function started(): Server {
-  const server = new Server(small);
+function started(memory = small.quotas.memory): Server {
+  const server = new Server({ ...small, quotas: { ...small.quotas, memory } });
   server.open();
   for (const command of introduced) server.submit(command, 1, 0);
   return server;
@@ -332,25 +332,29 @@ test('xenstore: a guest never has more than its quotas, whatever it asks for; wh
     { maxLength: 60, size: 'max' },
   );
   fc.assert(
-    fc.property(fc.array(fc.tuple(requests, fc.nat({ max: 3 })), { maxLength: 3 }), (rounds) => {
-      const server = started();
-      const { store } = server;
-      for (const [messages, tx] of rounds)
-        for (const [type, payload] of messages) {
-          server.submit(decode(type, tx, payload, 1), 1, 0);
-          const ring = store.connections.get(1)!;
-          expect(store.tree.countOf(1)).toBeLessThanOrEqual(small.quotas.nodes);
-          expect(ring.watches.size).toBeLessThanOrEqual(store.limitOf(1, 'watches'));
-          expect(ring.transactions.size).toBeLessThanOrEqual(store.limitOf(1, 'transactions'));
-          expect(store.memoryOf(1)).toBeLessThan(small.quotas.memory);
-          for (const node of store.tree.ownedBy(1)) {
-            expect(node.perms.length).toBeLessThanOrEqual(store.limitOf(1, 'node-permissions'));
-            expect(24 + 8 * node.perms.length + node.value.length + node.childBytes).toBeLessThanOrEqual(
-              store.limitOf(1, 'node-size'),
-            );
+    fc.property(
+      fc.array(fc.tuple(requests, fc.nat({ max: 3 })), { maxLength: 3 }),
+      fc.constantFrom(250, 5000),
+      (rounds, memory) => {
+        const server = started(memory);
+        const { store } = server;
+        for (const [messages, tx] of rounds)
+          for (const [type, payload] of messages) {
+            server.submit(decode(type, tx, payload, 1), 1, 0);
+            const ring = store.connections.get(1)!;
+            expect(store.tree.countOf(1)).toBeLessThanOrEqual(small.quotas.nodes);
+            expect(ring.watches.size).toBeLessThanOrEqual(store.limitOf(1, 'watches'));
+            expect(ring.transactions.size).toBeLessThanOrEqual(store.limitOf(1, 'transactions'));
+            expect(store.memoryOf(1)).toBeLessThan(memory);
+            for (const node of store.tree.ownedBy(1)) {
+              expect(node.perms.length).toBeLessThanOrEqual(store.limitOf(1, 'node-permissions'));
+              expect(24 + 8 * node.perms.length + node.value.length + node.childBytes).toBeLessThanOrEqual(
+                store.limitOf(1, 'node-size'),
+              );
+            }
           }
-        }
-    }),
+      },
+    ),
     { numRuns: 300, ...replay },
   );
 });
