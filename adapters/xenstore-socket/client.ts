@@ -71,10 +71,11 @@ export class Client {
   isAt(socket: Socket): boolean {
     return this.socket === socket;
   }
-  /** Its ring starts again: the beginning of a message is forgotten, and whatever was held against it. */
+  /** Its ring starts again: the beginning of a message is forgotten, and what it has not read. */
   restart(): void {
     this.rest = nothing;
-    this.deaf = false;
+    this.queue = [];
+    this.waiting = 0;
   }
   /** The end, as soon as what was sent is out; at once where nobody reads it. */
   end(): void {

@@ -64,20 +64,43 @@ export class Xenstored {
 
   /** INTRODUCE: maps the ring by the grant that the domain builder made, and binds the channel. */
   introduced(domid: DomId, port: number, cause: number): void {
-    const { system } = this;
-    const map = system.hypercall(
+    const map = this.system.hypercall(
       { type: 'gnttab.map_grant_ref', domid: 0, dom: domid, ref: GNTTAB_RESERVED_XENSTORE, readonly: false },
       'xenstored',
       cause,
     );
     if (!map.ok) return; // the domain has gone in the meantime
+    const { handle, mfn } = map.value as { handle: number; mfn: number };
+    this.bind(domid, port, { mfn, handle }, cause);
+  }
+
+  /** INTRODUCE once more: another event channel, and an empty ring (domain_conn_reset). */
+  private restart(domid: DomId, port: number, cause: number): void {
+    const { system } = this;
+    const old = this.connections.get(domid);
+    if (!old) return;
+    this.queue.clear(domid);
+    // The new one first: a port that is closed is not given out again before its handler is gone.
+    this.bind(domid, port, old, cause);
+    system.hypercall({ type: 'evtchn.close', domid: 0, port: old.local_port }, 'xenstored', cause);
+    const { req_cons, req_prod, rsp_cons, rsp_prod } = XENSTORE_INTERFACE;
+    for (const index of [req_cons, req_prod, rsp_cons, rsp_prod]) system.memory.put32(old.mfn, index, 0);
+    this.flush(domid, cause);
+  }
+
+  private bind(
+    domid: DomId,
+    port: number,
+    { mfn, handle }: { readonly mfn: number; readonly handle: number },
+    cause: number,
+  ): void {
+    const { system } = this;
     const bind = system.hypercall(
       { type: 'evtchn.bind_interdomain', domid: 0, remote_dom: domid, remote_port: port },
       'xenstored',
       cause,
     );
     if (!bind.ok) return;
-    const { handle, mfn } = map.value as { handle: number; mfn: number };
     const { local_port } = bind.value as { local_port: number };
     this.connections.set(domid, { mfn, local_port, handle, rx: '' });
     system.hypercall(
@@ -165,11 +188,7 @@ export class Xenstored {
       touched.add(conn);
     }
     for (const event of eventsOf(outcome))
-      if (event.type === 'xenstore.domain_reintroduced')
-        after.push(() => {
-          this.released(event.domid, step.seq);
-          this.introduced(event.domid, event.port, step.seq);
-        });
+      if (event.type === 'xenstore.domain_reintroduced') after.push(() => this.restart(event.domid, event.port, step.seq));
     for (const conn of touched) after.push(() => this.flush(conn, step.seq));
     return after;
   }
