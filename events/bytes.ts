@@ -1,4 +1,5 @@
 // Bytes in and out: LEB128 integers, byte strings, CRC-32.
+import { HypervisorBug } from './step.ts';
 
 /** A buffer that grows. */
 export class ByteWriter {
@@ -7,8 +8,9 @@ export class ByteWriter {
   constructor(capacity = 256) {
     this.buffer = new Uint8Array(capacity);
   }
-  /** Unsigned LEB128 of an integer from 0 to 2^53 - 1. */
+  /** Unsigned LEB128 of an integer from 0 to 2^53 - 1; a HypervisorBug for what is none, for the reader would read another. */
   uint(value: number): void {
+    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new HypervisorBug(`${value} can not be written to a log`);
     if (this.length + 8 > this.buffer.length) this.reserve(8);
     const { buffer } = this;
     let at = this.length;

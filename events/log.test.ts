@@ -116,6 +116,11 @@ describe('a log', () => {
     );
   });
 
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60])('the number %d is not written', (port) => {
+    const step = { ...send(0), command: { type: 'evtchn.send', domid: 1, port } } as Step;
+    expect(() => write([step])).toThrow(/can not be written/);
+  });
+
   test('carries the pieces of images that were read', () => {
     const parts: Uint8Array[] = [];
     const writer = new LogWriter(header, (bytes) => parts.push(bytes.slice()));

@@ -1,6 +1,6 @@
 import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
-import { type Client, client, read, storeActions, unwatch, watch, write, XenbusState } from './xenbus/requests.ts';
+import { type Client, client, isNumber, read, storeActions, unwatch, watch, write, XenbusState } from './xenbus/requests.ts';
 
 interface Blkback extends Client {
   readonly domid: number;
@@ -296,5 +296,3 @@ export const blkback = setup({
     },
   },
 });
-
-const isNumber = (text: string | undefined): boolean => text !== undefined && /^\d{1,9}$/.test(text);

@@ -1,6 +1,6 @@
 import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
-import { type Client, client, read, storeActions, watch, write, XenbusState } from './xenbus/requests.ts';
+import { type Client, client, keyDomid, read, storeActions, watch, write, XenbusState } from './xenbus/requests.ts';
 
 interface Blkfront extends Client {
   readonly domid: number;
@@ -13,7 +13,7 @@ interface Blkfront extends Client {
 
 const dir = (c: Blkfront): string => `device/vbd/${c.vdev}`;
 const backend = (c: Blkfront): string => c.keys['backend'] ?? '';
-const backendId = (c: Blkfront): number => Number(c.keys['backend-id'] ?? 0);
+const backendId = (c: Blkfront): number => keyDomid(c.keys['backend-id']);
 
 /** What the backend's directory says of the disk. */
 const DISK_KEYS = [

@@ -1,6 +1,18 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
-import { answered, type Client, client, end, read, start, unwatch, watch, write, XenbusState } from './xenbus/requests.ts';
+import {
+  answered,
+  type Client,
+  client,
+  end,
+  isNumber,
+  read,
+  start,
+  unwatch,
+  watch,
+  write,
+  XenbusState,
+} from './xenbus/requests.ts';
 
 interface Netback extends Client {
   readonly domid: number;
@@ -38,7 +50,6 @@ const FRONTEND_KEYS = [
 const RING_KEYS = ['tx-ring-ref', 'rx-ring-ref'] as const;
 const channelKeys = (c: Netback) =>
   isSplit(c) ? (['event-channel-tx', 'event-channel-rx'] as const) : (['event-channel'] as const);
-const isNumber = (text: string | undefined): boolean => /^[0-9]{1,10}$/.test(text ?? '');
 
 const CLOSED = [XenbusState.Closing, XenbusState.Closed] as const;
 /** What goes when the frontend does; the rings last, for nobody may look at them any more. */

@@ -1,7 +1,19 @@
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
 import { textToMac } from '../src/net/address.ts';
-import { answered, type Client, client, end, read, start, unwatch, watch, write, XenbusState } from './xenbus/requests.ts';
+import {
+  answered,
+  type Client,
+  client,
+  end,
+  keyDomid,
+  read,
+  start,
+  unwatch,
+  watch,
+  write,
+  XenbusState,
+} from './xenbus/requests.ts';
 
 interface Netfront extends Client {
   readonly domid: number;
@@ -16,7 +28,7 @@ interface Netfront extends Client {
 
 const dir = (c: Netfront): string => `device/vif/${c.devid}`;
 const backend = (c: Netfront): string => c.keys['backend'] ?? '';
-const backendId = (c: Netfront): number => Number(c.keys['backend-id'] ?? 0);
+const backendId = (c: Netfront): number => keyDomid(c.keys['backend-id']);
 
 /** What the backend's directory says that it can do. */
 const BACKEND_FEATURES = ['feature-sg', 'feature-ipv6-csum-offload', 'feature-gso-tcpv4', 'feature-gso-tcpv6'] as const;

@@ -1,7 +1,7 @@
 import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../../events/vocabulary.ts';
 import { GNTTAB_RESERVED_CONSOLE } from '../../src/guest/state.ts';
-import { type Client, client, read, storeActions, unwatch, watch, write } from '../xenbus/requests.ts';
+import { type Client, client, keyNumber, read, storeActions, unwatch, watch, write } from '../xenbus/requests.ts';
 
 interface ConsoleDaemon extends Client {
   readonly id: string;
@@ -50,7 +50,7 @@ export const consoleDaemon = setup({
       type: 'evtchn.bind_interdomain',
       domid: 0,
       remote_dom: c.dom,
-      remote_port: Number(c.keys['port']),
+      remote_port: keyNumber(c.keys['port']),
     })),
     keepChannel: assign(({ event }) => (event.type === 'accepted.evtchn.bind_interdomain' ? { port: event.local_port } : {})),
     bindIrq: emit(({ context: c }) => ({

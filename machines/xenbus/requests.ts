@@ -1,5 +1,6 @@
 // What the drivers' machines share: commands to XenStore, and collecting what comes back. Returns come in the order of asking.
 import { assign, type EventObject, emit } from 'xstate';
+import { DOMID_INVALID } from '../../events/units.ts';
 import type { Command, Returned } from '../../events/vocabulary.ts';
 
 /** enum xenbus_state of public/io/xenbus.h, as it stands in XenStore. */
@@ -50,6 +51,13 @@ export const answered = (c: Client, value: string): Pick<Client, 'asked' | 'keys
   const [key, ...asked] = c.asked;
   return key === undefined ? { asked, keys: c.keys } : { asked, keys: { ...c.keys, [key]: value } };
 };
+
+/** Whether a key is a number, as a driver writes a reference or a port; the other end may have written anything. */
+export const isNumber = (key: string | undefined): boolean => /^\d{1,9}$/.test(key ?? '');
+/** A key as a number; 0 where it is none. */
+export const keyNumber = (key: string | undefined): number => (isNumber(key) ? Number(key) : 0);
+/** A key as a domain id; where it is none, the one that no domain has. */
+export const keyDomid = (key: string | undefined): number => (isNumber(key) ? Number(key) : DOMID_INVALID);
 
 /** The returns that `storeActions` knows. */
 type StoreReturn = Returned<'xenstore.read' | 'xenstore.transaction_start' | 'xenstore.transaction_end'>;
