@@ -10,7 +10,7 @@ import { hypercallConformance } from './commands/conformance-hypercalls.ts';
 import { type EventsOptions, events } from './commands/events.ts';
 import { type ExportOptions, exportRun } from './commands/export.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
-import { logCheck, logInfo } from './commands/log.ts';
+import { logCheck, logInfo, logRepair } from './commands/log.ts';
 import { type ReplayOptions, replay } from './commands/replay.ts';
 import { type RunOptions, run } from './commands/run.ts';
 import { why } from './commands/why.ts';
@@ -53,6 +53,7 @@ function commands(done: (status: number) => void): Command {
     .argument('<scenario>', 'a YAML file: see docs/scenario.md')
     .description('play a scenario and record it')
     .option('-o, --output <file>', 'keep the log in this file')
+    .option('--durability <mode>', 'what outlives a kill of this program: batch, strict or none: see docs/durability.md', 'none')
     .option('--until <time>', 'end earlier or later than the scenario says, such as 90s')
     .option('--json', 'print figures for a program instead of what an operator sees')
     .option('--quiet', 'print the end only')
@@ -153,6 +154,12 @@ function commands(done: (status: number) => void): Command {
     .description('read all of it. Exit status: 0 whole, 1 cut but good as far as it goes, 2 unusable')
     .addHelpText('after', examples('log check livecd.xlog'))
     .action((path: string) => done(logCheck(path, output)));
+  log
+    .command('repair')
+    .argument('<run>', 'a log that was not closed, and its sidecar if it has one')
+    .description('make it one whole file, in its place, with every step that was acknowledged: see docs/durability.md')
+    .addHelpText('after', examples('log repair livecd.xlog'))
+    .action((path: string) => done(logRepair(path, output)));
 
   const conformance = program
     .command('conformance')
