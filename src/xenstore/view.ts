@@ -25,6 +25,8 @@ export class View {
   /** What has happened so far; it holds even if the request is refused in the end. */
   readonly facts: XenstoreFact[] = [];
   private fresh: Set<string> | undefined;
+  /** What the transaction's copies of those take. */
+  private copied = 0;
   private spoiled = false;
 
   constructor(store: XenStore, connection: Connection, transaction: Transaction | undefined) {
@@ -75,10 +77,12 @@ export class View {
         this.spoil();
         return { errno: 'ENOSPC' };
       }
-      if (this.lacksMemory(path.length + (this.store.node(path)?.value.length ?? 0))) {
+      const bytes = path.length + (this.store.node(path)?.value.length ?? 0);
+      if (this.lacksMemory(bytes)) {
         this.spoil();
         return { errno: 'ENOMEM' };
       }
+      this.copied += bytes;
       this.fresh.add(path);
       this.facts.push({ type: 'xenstore.node_accessed', conn: this.connection.conn, tx: this.tx, path });
     }
@@ -115,7 +119,7 @@ export class View {
   /** Whether its domain would take too much of the daemon's memory, as domain_memory_add(). */
   lacksMemory(bytes: number): boolean {
     if (this.privileged) return false;
-    return this.store.memoryOf(this.connection.domid) + bytes > this.limit('memory');
+    return this.store.memoryOf(this.connection.domid) + this.copied + bytes > this.limit('memory');
   }
 
   /** The transaction can no longer commit. */
