@@ -1,0 +1,26 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { Log } from '../../../events/log.ts';
+import { fold } from '../../../replay/index.ts';
+
+// A log of every past version, kept for ever: made once, never again. Each was a run of the Live CD's first five seconds.
+const folder = new URL('.', import.meta.url);
+const logs = readdirSync(folder).filter((name) => name.endsWith('.xlog'));
+
+test('there is a log of every version up to this one', () => {
+  expect(logs.map((name) => Number(/^v(\d+)\.xlog$/.exec(name)?.[1])).sort()).toEqual([1]);
+});
+
+describe.each(logs)('%s', (name) => {
+  const log = new Log(new Uint8Array(readFileSync(new URL(name, folder))));
+
+  test('is read whole', () => {
+    expect(log.torn).toBeUndefined();
+    expect([...log.steps()]).toHaveLength(log.end!.steps);
+    expect(log.end!.steps).toBeGreaterThan(1000);
+  });
+
+  test('folds to the state that it ended with', () => {
+    expect(fold(log).digest()).toBe(log.end!.state);
+  });
+});
