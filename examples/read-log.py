@@ -10,6 +10,7 @@ used; a log that was cut is read as far as it goes, and standard error says so.
 import base64
 import hashlib
 import json
+import os
 import struct
 import sys
 import zlib
@@ -220,6 +221,8 @@ if __name__ == "__main__":
     sys.stdout.reconfigure(encoding="utf-8")
     try:
         main(arguments[0], "--facts" in sys.argv)
+    except BrokenPipeError:  # as in "| head -1": nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Unusable as problem:
         print(f"{arguments[0]}: {problem}", file=sys.stderr)
         sys.exit(2)
