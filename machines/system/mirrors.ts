@@ -1,6 +1,7 @@
 // Whether the charts of the mirrors agree with the tables: the reason for having both.
 import type { Host } from '../../src/host.ts';
 import type { Directory } from './directory.ts';
+import { watchId } from './routes.ts';
 
 /** A line for every domain, vCPU, pCPU and watch whose actor is missing or says something else than its row; silence means that all agree. */
 export function* mirrorsDisagree(host: Host, directory: Directory): Generator<string> {
@@ -50,7 +51,7 @@ function* pcpus({ xen }: Host, directory: Directory): Generator<string> {
 function* watches({ store }: Host, directory: Directory): Generator<string> {
   const wanted = new Set<string>();
   for (const connection of store.connections.values())
-    for (const { path, token } of connection.watchesInOrder()) wanted.add(`watch.${connection.conn}.${token}@${path}`);
+    for (const { path, token } of connection.watchesInOrder()) wanted.add(watchId({ conn: connection.conn, path, token }));
   const actors = new Set(directory.ids().filter((id) => id.startsWith('watch.')));
   for (const id of wanted) if (!actors.has(id)) yield `${id} is in the store and has no actor`;
   for (const id of actors) if (!wanted.has(id)) yield `${id} has an actor and is not in the store`;

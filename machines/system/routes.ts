@@ -126,8 +126,9 @@ export function route(directory: Directory, fact: Fact, seq: number): void {
   }
 }
 
-const watchId = ({ conn, path, token }: { conn: number; path: string; token: string }): string =>
-  `watch.${conn}.${token}@${path}`;
+/** A path has no colon, a token may have anything: so no two watches share an id. */
+export const watchId = ({ conn, path, token }: { conn: number; path: string; token: string }): string =>
+  `watch.${conn}.${path}:${token}`;
 
 /** What came back over a ring, as the return of the command that was sent. */
 function replyAsReturn({ request, ok, payload }: FactOf<'xenbus.reply_received'>): { readonly type: string } {
