@@ -1,13 +1,12 @@
-import { assign, emit, enqueueActions, setup } from 'xstate';
+import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
 import {
-  answered,
   type Client,
   client,
-  end,
+  emitEach,
   isNumber,
   read,
-  start,
+  storeActions,
   unwatch,
   watch,
   write,
@@ -56,6 +55,17 @@ const CLOSED = [XenbusState.Closing, XenbusState.Closed] as const;
 const UNWATCHING = ['unwatchMulticast', 'unwatchRate'] as const;
 const RELEASING = ['closeChannels', 'unmapRings'] as const;
 
+type NetbackEvent =
+  | FactOf<'xenstore.watch_fired'>
+  | Returned<
+      | 'xenstore.read'
+      | 'xenstore.transaction_start'
+      | 'xenstore.transaction_end'
+      | 'gnttab.map_grant_ref'
+      | 'evtchn.bind_interdomain'
+      | 'vif.connect_backend'
+    >;
+
 /**
  * xen-netback (a party of its domain): says what it can do, waits for the frontend's rings and for the interface to be on its bridge,
  * connects them, and ends with the frontend. The keys are those of Linux; a feature that we do not have stands there as 0.
@@ -64,16 +74,7 @@ export const netback = setup({
   types: {
     input: {} as { domid: number; name: string; args: readonly string[] },
     context: {} as Netback,
-    events: {} as
-      | FactOf<'xenstore.watch_fired'>
-      | Returned<
-          | 'xenstore.read'
-          | 'xenstore.transaction_start'
-          | 'xenstore.transaction_end'
-          | 'gnttab.map_grant_ref'
-          | 'evtchn.bind_interdomain'
-          | 'vif.connect_backend'
-        >,
+    events: {} as NetbackEvent,
     emitted: {} as Command,
   },
   guards: {
@@ -97,10 +98,9 @@ export const netback = setup({
     lacksRings: ({ context: c }) => c.refused > 0 && c.rings.length + c.ports.length + c.refused === 2 + channelKeys(c).length,
   },
   actions: {
-    ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
+    ...storeActions<Netback, NetbackEvent>(),
     readOwn: emit(({ context: c }, { key }: { key: string }) => read(c, `${dir(c)}/${key}`)),
     readFrontend: emit(({ context: c }, { key }: { key: string }) => read(c, `${frontendDir(c)}/${key}`)),
-    keepAnswer: assign(({ context, event }) => answered(context, event.type === 'accepted.xenstore.read' ? event.value : '')),
     watchFrontend: emit(({ context: c }) => watch(c, `${frontendDir(c)}/state`, c.name)),
     unwatchFrontend: emit(({ context: c }) => unwatch(c, `${frontendDir(c)}/state`, c.name)),
     watchRate: emit(({ context: c }) => watch(c, `${dir(c)}/rate`, c.name)),
@@ -116,33 +116,33 @@ export const netback = setup({
       path: `${dir(c)}/hotplug-status`,
     })),
     write: emit(({ context: c }, { key, value }: { key: string; value: string }) => write(c, `${dir(c)}/${key}`, value)),
-    startTransaction: emit(({ context: c }) => start(c)),
-    keepTransaction: assign(({ event }) => ({ tx: event.type === 'accepted.xenstore.transaction_start' ? event.tx : 0 })),
-    endTransaction: emit(({ context: c }) => end(c)),
-    forgetTransaction: assign({ tx: 0 }),
-    mapRings: enqueueActions(({ context: { domid, frontend, keys }, enqueue }) => {
-      for (const key of RING_KEYS)
-        enqueue.emit({ type: 'gnttab.map_grant_ref', domid, dom: frontend, ref: Number(keys[key]), readonly: false });
-    }),
+    mapRings: emitEach<Netback, NetbackEvent>(({ domid, frontend, keys }) =>
+      RING_KEYS.map((key) => ({
+        type: 'gnttab.map_grant_ref',
+        domid,
+        dom: frontend,
+        ref: Number(keys[key]),
+        readonly: false,
+      })),
+    ),
     keepRing: assign(({ context: c, event }) =>
       event.type === 'accepted.gnttab.map_grant_ref' ? { rings: [...c.rings, { handle: event.handle, mfn: event.mfn }] } : {},
     ),
-    bindChannels: enqueueActions(({ context: c, enqueue }) => {
-      for (const key of channelKeys(c))
-        enqueue.emit({
-          type: 'evtchn.bind_interdomain',
-          domid: c.domid,
-          remote_dom: c.frontend,
-          remote_port: Number(c.keys[key]),
-        });
-    }),
+    bindChannels: emitEach<Netback, NetbackEvent>((c) =>
+      channelKeys(c).map((key) => ({
+        type: 'evtchn.bind_interdomain',
+        domid: c.domid,
+        remote_dom: c.frontend,
+        remote_port: Number(c.keys[key]),
+      })),
+    ),
     keepChannel: assign(({ context: c, event }) =>
       event.type === 'accepted.evtchn.bind_interdomain' ? { ports: [...c.ports, event.local_port] } : {},
     ),
     countRefusal: assign(({ context }) => ({ refused: context.refused + 1 })),
-    bindIrqs: enqueueActions(({ context: { domid, frontend, devid, ports }, enqueue }) => {
-      for (const port of ports) enqueue.emit({ type: 'guest.bind_irq', domid, port, handler: 'vif', dev: devid, peer: frontend });
-    }),
+    bindIrqs: emitEach<Netback, NetbackEvent>(({ domid, frontend, devid, ports }) =>
+      ports.map((port) => ({ type: 'guest.bind_irq', domid, port, handler: 'vif', dev: devid, peer: frontend })),
+    ),
     connect: emit(({ context: c }) => ({
       type: 'vif.connect_backend',
       domid: c.domid,
@@ -157,12 +157,12 @@ export const netback = setup({
       xdp_headroom: isNumber(c.keys['xdp-headroom']) ? Math.min(Number(c.keys['xdp-headroom']), XEN_NETIF_MAX_XDP_HEADROOM) : 0,
     })),
     disconnect: emit(({ context: c }) => ({ type: 'vif.disconnect', domid: c.domid, frontend: c.frontend, devid: c.devid })),
-    closeChannels: enqueueActions(({ context: { domid, ports }, enqueue }) => {
-      for (const port of ports) enqueue.emit({ type: 'evtchn.close', domid, port });
-    }),
-    unmapRings: enqueueActions(({ context: { domid, rings }, enqueue }) => {
-      for (const { handle } of rings) enqueue.emit({ type: 'gnttab.unmap_grant_ref', domid, handle });
-    }),
+    closeChannels: emitEach<Netback, NetbackEvent>(({ domid, ports }) =>
+      ports.map((port) => ({ type: 'evtchn.close', domid, port })),
+    ),
+    unmapRings: emitEach<Netback, NetbackEvent>(({ domid, rings }) =>
+      rings.map(({ handle }) => ({ type: 'gnttab.unmap_grant_ref', domid, handle })),
+    ),
     exit: emit(({ context: c }) => ({ type: 'guest.exit', domid: c.domid, name: c.name })),
   },
 }).createMachine({

@@ -1,14 +1,13 @@
-import { assign, emit, enqueueActions, setup } from 'xstate';
+import { assign, emit, setup } from 'xstate';
 import type { Command, FactOf, Returned } from '../events/vocabulary.ts';
 import { textToMac } from '../src/net/address.ts';
 import {
-  answered,
   type Client,
   client,
-  end,
+  emitEach,
   keyDomid,
   read,
-  start,
+  storeActions,
   unwatch,
   watch,
   write,
@@ -33,6 +32,17 @@ const backendId = (c: Netfront): number => keyDomid(c.keys['backend-id']);
 /** What the backend's directory says that it can do. */
 const BACKEND_FEATURES = ['feature-sg', 'feature-ipv6-csum-offload', 'feature-gso-tcpv4', 'feature-gso-tcpv6'] as const;
 
+type NetfrontEvent =
+  | FactOf<'xenstore.watch_fired'>
+  | Returned<
+      | 'xenstore.read'
+      | 'xenstore.transaction_start'
+      | 'xenstore.transaction_end'
+      | 'guest.grant_page'
+      | 'evtchn.alloc_unbound'
+      | 'vif.connect_frontend'
+    >;
+
 /**
  * xen-netfront (a party of its guest): from the keys that the toolstack wrote to an interface that can send, and back. It uses one queue
  * and a channel for each ring; a backend that can not split them, or not copy, it leaves alone.
@@ -41,16 +51,7 @@ export const netfront = setup({
   types: {
     input: {} as { domid: number; name: string; args: readonly string[] },
     context: {} as Netfront,
-    events: {} as
-      | FactOf<'xenstore.watch_fired'>
-      | Returned<
-          | 'xenstore.read'
-          | 'xenstore.transaction_start'
-          | 'xenstore.transaction_end'
-          | 'guest.grant_page'
-          | 'evtchn.alloc_unbound'
-          | 'vif.connect_frontend'
-        >,
+    events: {} as NetfrontEvent,
     emitted: {} as Command,
   },
   guards: {
@@ -64,16 +65,11 @@ export const netfront = setup({
     lacksRings: ({ context: { rings, ports, refused } }) => refused > 0 && rings.length + ports.length + refused === 4,
   },
   actions: {
-    ask: assign(({ context: c }, { keys }: { keys: readonly string[] }) => ({ asked: [...c.asked, ...keys] })),
+    ...storeActions<Netfront, NetfrontEvent>(),
     readOwn: emit(({ context: c }, { key }: { key: string }) => read(c, `${dir(c)}/${key}`)),
     readBackend: emit(({ context: c }, { key }: { key: string }) => read(c, `${backend(c)}/${key}`)),
-    keepAnswer: assign(({ context, event }) => answered(context, event.type === 'accepted.xenstore.read' ? event.value : '')),
     watchBackend: emit(({ context: c }) => watch(c, `${backend(c)}/state`, c.name)),
     unwatchBackend: emit(({ context: c }) => unwatch(c, `${backend(c)}/state`, c.name)),
-    startTransaction: emit(({ context: c }) => start(c)),
-    keepTransaction: assign(({ event }) => ({ tx: event.type === 'accepted.xenstore.transaction_start' ? event.tx : 0 })),
-    endTransaction: emit(({ context: c }) => end(c)),
-    forgetTransaction: assign({ tx: 0 }),
     write: emit(({ context: c }, { key, value }: { key: string; value: string }) => write(c, `${dir(c)}/${key}`, value)),
     grantRing: emit(({ context: c }) => ({
       type: 'guest.grant_page',
@@ -94,9 +90,9 @@ export const netfront = setup({
       event.type === 'accepted.evtchn.alloc_unbound' ? { ports: [...c.ports, event.port] } : {},
     ),
     countRefusal: assign(({ context }) => ({ refused: context.refused + 1 })),
-    bindIrqs: enqueueActions(({ context: { domid, devid, ports }, enqueue }) => {
-      for (const port of ports) enqueue.emit({ type: 'guest.bind_irq', domid, port, handler: 'vif', dev: devid, peer: 0 });
-    }),
+    bindIrqs: emitEach<Netfront, NetfrontEvent>(({ domid, devid, ports }) =>
+      ports.map((port) => ({ type: 'guest.bind_irq', domid, port, handler: 'vif', dev: devid, peer: 0 })),
+    ),
     connect: emit(({ context: c }) => ({
       type: 'vif.connect_frontend',
       domid: c.domid,
@@ -111,15 +107,15 @@ export const netfront = setup({
       backend: backendId(c),
     })),
     disconnect: emit(({ context: c }) => ({ type: 'vif.disconnect', domid: c.domid, frontend: c.domid, devid: c.devid })),
-    closeChannels: enqueueActions(({ context: { domid, ports }, enqueue }) => {
-      for (const port of ports) {
-        enqueue.emit({ type: 'guest.unbind_irq', domid, port });
-        enqueue.emit({ type: 'evtchn.close', domid, port });
-      }
-    }),
-    endRings: enqueueActions(({ context: { domid, rings }, enqueue }) => {
-      for (const { ref } of rings) enqueue.emit({ type: 'guest.end_access', domid, ref });
-    }),
+    closeChannels: emitEach<Netfront, NetfrontEvent>(({ domid, ports }) =>
+      ports.flatMap((port) => [
+        { type: 'guest.unbind_irq', domid, port },
+        { type: 'evtchn.close', domid, port },
+      ]),
+    ),
+    endRings: emitEach<Netfront, NetfrontEvent>(({ domid, rings }) =>
+      rings.map(({ ref }) => ({ type: 'guest.end_access', domid, ref })),
+    ),
     tellKernel: emit(({ context: c }, { state }: { state: 'connected' | 'closed' }) => ({
       type: 'guest.note_device',
       domid: c.domid,

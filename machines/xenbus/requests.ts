@@ -1,5 +1,5 @@
 // What the drivers' machines share: commands to XenStore, and collecting what comes back. Returns come in the order of asking.
-import { assign, type EventObject, emit } from 'xstate';
+import { assign, type EventObject, emit, enqueueActions } from 'xstate';
 import { DOMID_INVALID } from '../../events/units.ts';
 import type { Command, Returned } from '../../events/vocabulary.ts';
 
@@ -83,5 +83,10 @@ export const storeActions = <C extends Client, E extends EventObject>() => ({
   endTransaction: emit<C, E, undefined, E, Command>(({ context: c }) => end(c)),
   forgetTransaction: assign<C, E, undefined, E, never>(part<C>({ tx: 0 })),
 });
+/** `emit` of as many commands as the context says. */
+export const emitEach = <C extends Client, E extends EventObject>(commands: (c: C) => readonly Command[]) =>
+  enqueueActions<C, E, undefined, E, never, never, never, never, Command>(({ context, enqueue }) => {
+    for (const command of commands(context)) enqueue.emit(command);
+  });
 /** Fields of a client are fields of whatever extends it. */
 const part = <C extends Client>(fields: Partial<Client>): Partial<C> => fields as Partial<C>;
