@@ -1,7 +1,6 @@
 // Domains: the domctls (public/domctl.h) that make, stop and end them, and what happens to a domain.
 // `domid` is whoever asks, `domain` the domain concerned: the field's name in struct xen_domctl.
 import { bool, int, ints, oneOf, operation, text } from './schema.ts';
-import { operations as xenVersion } from './xen-version.ts';
 
 /** public/sched.h, SHUTDOWN_*. The order is Xen's: the index is the code. */
 export const shutdownReason = oneOf('poweroff', 'reboot', 'suspend', 'crash', 'watchdog', 'soft_reset');
@@ -56,7 +55,6 @@ export const operations = {
   'sysctl.sched_id': operation({ domid: int }, { sched_id: int }),
   /** `code` is any byte: SHUTDOWN_* or what has no name. */
   'sched.remote_shutdown': operation({ domid: int, domain: int, code: int }),
-  ...xenVersion,
 } as const;
 
 export const facts = {

@@ -28,9 +28,6 @@ export const operations = {
   'evtchn.reset': operation({ domid: int, dom: int }),
   /** Xen's own continuation of a reset that was preempted; nobody else has any use for it. */
   'evtchn.reset_cont': operation({ domid: int, dom: int }),
-  /** Gives a domain the right to bind a physical interrupt (public/physdev.h); here the two have one number. */
-  'physdev.map_pirq': operation({ domid: int, dom: int, pirq: int }, { pirq: int }),
-  'physdev.unmap_pirq': operation({ domid: int, dom: int, pirq: int }),
   /** Changes the caller to the FIFO ABI with its first control block: at `offset` bytes in a page of its own. */
   'evtchn.init_control': operation({ domid: int, control_gfn: int, offset: int, vcpu: int }, { link_bits: int }),
   /** Gives Xen a page for 1,024 more event words. */
@@ -64,6 +61,4 @@ export const facts = {
   'evtchn.fifo_raised': { domid: int, port: int, vcpu: int, priority: int, linked: bool, after: int, upcall: bool },
   /** Back to the two-level ABI. */
   'evtchn.fifo_destroyed': { domid: int },
-  'physdev.pirq_mapped': { domid: int, pirq: int },
-  'physdev.pirq_unmapped': { domid: int, pirq: int },
 } as const;

@@ -6,6 +6,7 @@ import * as evtchn from './evtchn.ts';
 import * as gnttab from './gnttab.ts';
 import * as guest from './guest.ts';
 import * as p2m from './p2m.ts';
+import * as physdev from './physdev.ts';
 import * as sched from './sched.ts';
 import type { Message, Requests, Value } from './schema.ts';
 import type { OutcomeOf, StepOf } from './step.ts';
@@ -14,6 +15,7 @@ import * as toolstack from './toolstack.ts';
 import * as vbd from './vbd.ts';
 import * as vcpu from './vcpu.ts';
 import * as vif from './vif.ts';
+import * as xenVersion from './xen-version.ts';
 import * as xenbus from './xenbus.ts';
 import * as xenstore from './xenstore.ts';
 
@@ -33,6 +35,8 @@ export const operations = {
   ...vbd.operations,
   ...vif.operations,
   ...toolstack.operations,
+  ...physdev.operations,
+  ...xenVersion.operations,
 } as const;
 
 export const facts = {
@@ -50,6 +54,7 @@ export const facts = {
   ...vbd.facts,
   ...vif.facts,
   ...toolstack.facts,
+  ...physdev.facts,
 } as const;
 
 export type MemoryCommand = Requests<typeof p2m.operations>;
@@ -65,6 +70,8 @@ export type ConsoleCommand = Requests<typeof console.operations>;
 export type VbdCommand = Requests<typeof vbd.operations>;
 export type VifCommand = Requests<typeof vif.operations>;
 export type ToolstackCommand = Requests<typeof toolstack.operations>;
+export type PhysdevCommand = Requests<typeof physdev.operations>;
+export type VersionCommand = Requests<typeof xenVersion.operations>;
 export type Command = Requests<typeof operations>;
 export type CommandType = Command['type'];
 export type CommandOf<K extends CommandType> = Extract<Command, { type: K }>;
@@ -82,6 +89,7 @@ export type ConsoleFact = Message<typeof console.facts>;
 export type VbdFact = Message<typeof vbd.facts>;
 export type VifFact = Message<typeof vif.facts>;
 export type ToolstackFact = Message<typeof toolstack.facts>;
+export type PhysdevFact = Message<typeof physdev.facts>;
 export type Fact = Message<typeof facts>;
 export type FactType = Fact['type'];
 export type FactOf<K extends FactType> = Extract<Fact, { type: K }>;

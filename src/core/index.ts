@@ -11,18 +11,22 @@ import type {
   MemoryCommand,
   Outcome,
   P2mFact,
+  PhysdevCommand,
+  PhysdevFact,
   SchedCommand,
   SchedFact,
   TimerCommand,
   TimerFact,
   VcpuCommand,
   VcpuFact,
+  VersionCommand,
 } from '../../events/vocabulary.ts';
 import type { Memory } from '../memory/memory.ts';
 import * as domain from './domain/index.ts';
 import * as evtchn from './evtchn/index.ts';
 import * as gnttab from './gnttab/index.ts';
 import * as p2m from './p2m/index.ts';
+import * as physdev from './physdev/index.ts';
 import * as sched from './sched/index.ts';
 import * as timer from './timer/index.ts';
 import * as vcpu from './vcpu/index.ts';
@@ -35,8 +39,10 @@ export type CoreCommand =
   | EvtchnCommand
   | TimerCommand
   | GnttabCommand
-  | DomainCommand;
-export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact | GnttabFact | DomainFact;
+  | DomainCommand
+  | PhysdevCommand
+  | VersionCommand;
+export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact | GnttabFact | DomainFact | PhysdevFact;
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
   // Nobody asks whose vCPUs will never run: a domain that is not there, or is dying. Timers are the clock's to expire.
@@ -55,8 +61,6 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'evtchn.bind_vcpu':
     case 'evtchn.reset':
     case 'evtchn.reset_cont':
-    case 'physdev.map_pirq':
-    case 'physdev.unmap_pirq':
     case 'evtchn.init_control':
     case 'evtchn.expand_array':
     case 'evtchn.set_priority':
@@ -122,6 +126,21 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'memory.add_to_physmap':
     case 'memory.set_pod_target':
       return p2m.decide(xen, command);
+    case 'physdev.map_pirq':
+    case 'physdev.unmap_pirq':
+      return physdev.decide(xen, command);
+    case 'xen_version.version':
+    case 'xen_version.extraversion':
+    case 'xen_version.compile_info':
+    case 'xen_version.capabilities':
+    case 'xen_version.changeset':
+    case 'xen_version.platform_parameters':
+    case 'xen_version.get_features':
+    case 'xen_version.pagesize':
+    case 'xen_version.guest_handle':
+    case 'xen_version.commandline':
+    case 'xen_version.build_id':
+      return domain.decideVersion(xen, command);
     default:
       return domain.decide(xen, command, now, guest);
   }
@@ -145,8 +164,6 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'evtchn.pending_saved':
     case 'evtchn.fifo_raised':
     case 'evtchn.fifo_destroyed':
-    case 'physdev.pirq_mapped':
-    case 'physdev.pirq_unmapped':
       evtchn.evolve(xen, event, seq);
       return;
     case 'vcpu.woken':
@@ -186,6 +203,10 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'p2m.claimed':
     case 'p2m.released':
       p2m.evolve(xen, event);
+      return;
+    case 'physdev.pirq_mapped':
+    case 'physdev.pirq_unmapped':
+      physdev.evolve(xen, event);
       return;
     default:
       domain.evolve(xen, event);

@@ -14,7 +14,6 @@ import { isRunning, timeIn } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 import { formatHandle, parseHandle } from './state.ts';
-import { decideVersion } from './version.ts';
 
 const MAX_VIRT_CPUS = 128;
 /** What a domain gets when nobody says otherwise, and the most that it can have (xen/common/grant_table.c). */
@@ -66,18 +65,6 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
     }
     case 'sysctl.sched_id':
       return isPrivileged(command.domid) ? accept({ sched_id: XEN_SCHEDULER_CREDIT2 }) : refuse('EPERM');
-    case 'xen_version.version':
-    case 'xen_version.extraversion':
-    case 'xen_version.compile_info':
-    case 'xen_version.capabilities':
-    case 'xen_version.changeset':
-    case 'xen_version.platform_parameters':
-    case 'xen_version.get_features':
-    case 'xen_version.pagesize':
-    case 'xen_version.guest_handle':
-    case 'xen_version.commandline':
-    case 'xen_version.build_id':
-      return decideVersion(xen, command);
   }
 
   const { domain } = command;

@@ -1,3 +1,4 @@
 export { decide } from './decide.ts';
 export { evolve } from './evolve.ts';
+export { decideVersion } from './version.ts';
 export { writeGuest } from './write-guest.ts';

@@ -1,12 +1,10 @@
 // xen_version (xen/common/kernel.c): what Xen tells about itself, and to whom it does not.
 import { accept, refuse } from '../../../events/step.ts';
 import { type DomId, PAGE_SIZE } from '../../../events/units.ts';
-import type { DomainCommand, Outcome } from '../../../events/vocabulary.ts';
+import type { Outcome, VersionCommand } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 import { formatHandle } from './state.ts';
-
-export type VersionCommand = Extract<DomainCommand, { type: `xen_version.${string}` }>;
 
 export function decideVersion(xen: Xen, command: VersionCommand): Outcome {
   const { domid } = command;

@@ -5,7 +5,7 @@ import type { EvtchnCommand, Fact, Outcome } from '../../../events/vocabulary.ts
 import { NR_VIRQS } from '../../abi/virq.ts';
 import { wake, wakePollers } from '../sched/decide.ts';
 import type { Xen } from '../xen.ts';
-import { isPrivileged, resolve } from '../xsm.ts';
+import { resolve } from '../xsm.ts';
 import { expandArray, initControl, LINKED, leaveFifo, MASKED, PENDING, raiseFifo, readWord, setPriority } from './fifo.ts';
 import { isMasked, isPending } from './pending.ts';
 import { poll } from './poll.ts';
@@ -134,22 +134,6 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       return setPriority(xen, command);
     case 'sched.poll':
       return poll(xen, command, now, guest);
-    case 'physdev.map_pirq':
-    case 'physdev.unmap_pirq': {
-      const { pirq } = command;
-      if (!isPrivileged(domid)) return refuse('EPERM');
-      const dom = xen.self(domid, command.dom);
-      if (!xen.isAlive(dom)) return refuse('ESRCH');
-      if (pirq < 0 || pirq >= NR_PIRQS) return refuse('EINVAL');
-      const isMapped = xen.evtchn.pirqs.of(dom)?.state.is(pirq) === 'mapped';
-      if (command.type === 'physdev.map_pirq')
-        return isMapped ? accept({ pirq }) : accept({ pirq }, { type: 'physdev.pirq_mapped', domid: dom, pirq });
-      if (!isMapped) return refuse('EINVAL');
-      const port = xen.evtchn.pirqs.of(dom)!.port.at(pirq);
-      const unmapped: Fact = { type: 'physdev.pirq_unmapped', domid: dom, pirq };
-      const facts: Fact[] = port === 0 ? [unmapped] : [{ type: 'evtchn.closed', domid: dom, port }, unmapped];
-      return accept({}, ...facts);
-    }
     case 'evtchn.unmask': {
       const { port } = command;
       if (!xen.evtchn.isValid(domid, port)) return refuse('EINVAL');

@@ -7,11 +7,6 @@ import { type Ports, queueRow, virqRow } from './state.ts';
 /** Applies a fact to the tables. Total; the only writer of this slice. */
 export function evolve(xen: Xen, event: EvtchnFact, seq: number): void {
   const { domid } = event;
-  if (event.type === 'physdev.pirq_mapped' || event.type === 'physdev.pirq_unmapped') {
-    const pirqs = xen.evtchn.pirqs.of(domid) ?? xen.evtchn.pirqs.add(domid);
-    pirqs.state.become(event.pirq, event.type === 'physdev.pirq_mapped' ? 'mapped' : 'none');
-    return;
-  }
   if (event.type === 'evtchn.control_initialised') {
     for (const table of xen.evtchn.fifoTables) if (!table.of(domid)) table.add(domid);
     const controls = xen.evtchn.controls.of(domid)!;

@@ -4,9 +4,11 @@ import { operations as domain } from '../../../events/domain.ts';
 import { operations as evtchn } from '../../../events/evtchn.ts';
 import { operations as gnttab } from '../../../events/gnttab.ts';
 import { operations as p2m } from '../../../events/p2m.ts';
+import { operations as physdev } from '../../../events/physdev.ts';
 import { operations as sched } from '../../../events/sched.ts';
 import { operations as timer } from '../../../events/timer.ts';
 import { operations as vcpu } from '../../../events/vcpu.ts';
+import { operations as xenVersion } from '../../../events/xen-version.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
 import { type Act, type Acts, act } from './act.ts';
 import { domainActs } from './domain.ts';
@@ -26,6 +28,8 @@ export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>
   ...timer,
   ...gnttab,
   ...domain,
+  ...physdev,
+  ...xenVersion,
 });
 
 const wrongActs: readonly Acts[] = [act(anyCoreCommand, (_, command) => [command])];
