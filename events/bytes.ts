@@ -39,30 +39,50 @@ export class ByteWriter {
   }
   /** The first `count` numbers, each as the difference to the one before; where that is not exact, `-0` and the number itself. */
   deltas(numbers: Float64Array, count: number): void {
+    // Most are small: one or two bytes, without a call.
     this.reserve(count * 2 + 16);
+    let { buffer } = this;
+    let at = this.length;
     let last = 0;
     for (let i = 0; i < count; i++) {
       const value = numbers[i]!;
       const step = value - last;
       last = value;
-      // Most are small: one byte, without a call.
-      if (step < 64 && step > -64 && this.length < this.buffer.length) {
-        this.buffer[this.length++] = step < 0 ? (-step << 1) | 1 : step << 1;
-      } else if (Number.isSafeInteger(step)) this.int(step);
+      const magnitude = step < 0 ? -step : step;
+      if (magnitude < 8192 && at + 2 <= buffer.length) {
+        const first = ((magnitude & 63) << 1) | (step < 0 ? 1 : 0);
+        if (magnitude < 64) buffer[at++] = first;
+        else {
+          buffer[at++] = first | 128;
+          buffer[at++] = magnitude >>> 6;
+        }
+        continue;
+      }
+      this.length = at;
+      if (Number.isSafeInteger(step)) this.int(step);
       else {
         this.int(-0);
         this.int(value);
       }
+      ({ buffer, length: at } = this);
     }
+    this.length = at;
   }
   /** The first `count` numbers, each as `uint`. */
   uints(numbers: Float64Array, count: number): void {
     this.reserve(count + 16);
+    let { buffer } = this;
+    let at = this.length;
     for (let i = 0; i < count; i++) {
       const value = numbers[i]!;
-      if (value < 128 && this.length < this.buffer.length) this.buffer[this.length++] = value;
-      else this.uint(value);
+      if (value >= 0 && value < 128 && at < buffer.length) buffer[at++] = value;
+      else {
+        this.length = at;
+        this.uint(value);
+        ({ buffer, length: at } = this);
+      }
     }
+    this.length = at;
   }
   private byte(value: number): void {
     if (this.length === this.buffer.length) this.reserve(1);
@@ -159,14 +179,30 @@ export const utf8ToByteString = (text: string): string => byteString(new TextEnc
 /** A byte string for people: UTF-8 where it is, with a replacement character where it is not. */
 export const byteStringToText = (text: string): string => new TextDecoder().decode(bytesOf(text));
 
-const crcTable = Int32Array.from({ length: 256 }, (_, i) => {
+/** For each byte, what it does to a CRC that it stands in the last, second last, ... fourth last place of. */
+const crcTables = new Int32Array(4 * 256);
+for (let i = 0; i < 256; i++) {
   let c = i;
   for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-  return c;
-});
+  crcTables[i] = c;
+}
+for (let i = 256; i < crcTables.length; i++) {
+  const before = crcTables[i - 256]!;
+  crcTables[i] = crcTables[before & 255]! ^ (before >>> 8);
+}
 /** CRC-32 (ISO 3309), as in zip and PNG. */
 export function crc32(bytes: Uint8Array): number {
+  const words = bytes.length & ~3;
   let c = -1;
-  for (let i = 0; i < bytes.length; i++) c = crcTable[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
+  let i = 0;
+  for (; i < words; i += 4) {
+    c ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+    c =
+      crcTables[768 + (c & 255)]! ^
+      crcTables[512 + ((c >>> 8) & 255)]! ^
+      crcTables[256 + ((c >>> 16) & 255)]! ^
+      crcTables[c >>> 24]!;
+  }
+  for (; i < bytes.length; i++) c = crcTables[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
   return ~c >>> 0;
 }
