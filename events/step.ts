@@ -44,6 +44,10 @@ const none: readonly never[] = [];
 export function accept<F>(value: Answer = nothing, ...events: readonly F[]): OutcomeOf<F> {
   return { ok: true, value, events: events.length === 0 ? none : events };
 }
+/** The same for a list that is there already: it is not copied. */
+export function acceptAll<F>(events: readonly F[], value: Answer = nothing): OutcomeOf<F> {
+  return { ok: true, value, events };
+}
 export function refuse<F>(errno: Errno, value?: Answer, ...events: readonly F[]): OutcomeOf<F> {
   if (events.length > 0) return value === undefined ? { ok: false, errno, events } : { ok: false, errno, value, events };
   return value === undefined ? { ok: false, errno } : { ok: false, errno, value };

@@ -1,6 +1,6 @@
 // The hypervisor: every hypercall of the core's subsystems, their facts, and what these write into guest memory.
 import { accept, type GuestReader, refuse } from '../../events/step.ts';
-import { DOMID_XEN, type Ns } from '../../events/units.ts';
+import { DOMID_XEN, type DomId, type Ns } from '../../events/units.ts';
 import type {
   DomainCommand,
   DomainFact,
@@ -46,7 +46,8 @@ export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact |
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
   // Nobody asks whose vCPUs will never run: a domain that is not there, or is dying. Timers are the clock's to expire.
-  if ('domid' in command && command.type !== 'timer.expire' && command.domid !== DOMID_XEN && !xen.isAlive(command.domid))
+  const { domid } = command as { readonly domid?: DomId };
+  if (domid !== undefined && domid !== DOMID_XEN && !xen.isAlive(domid) && command.type !== 'timer.expire')
     return refuse('ESRCH');
   switch (command.type) {
     case 'evtchn.alloc_unbound':

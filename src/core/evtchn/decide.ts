@@ -1,5 +1,5 @@
 // event_channel_op (xen/common/event_channel.c), two-level ABI.
-import { accept, type GuestReader, refuse } from '../../../events/step.ts';
+import { accept, acceptAll, type GuestReader, refuse } from '../../../events/step.ts';
 import type { DomId, Ns, Port } from '../../../events/units.ts';
 import type { EvtchnCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { NR_VIRQS } from '../../abi/virq.ts';
@@ -22,9 +22,9 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
       const { port } = command;
       switch (ports.state.is(port)) {
         case 'interdomain':
-          return accept({}, ...raise(xen, ports.remote_dom.at(port), ports.remote_port.at(port), now, guest));
+          return acceptAll(raise(xen, ports.remote_dom.at(port), ports.remote_port.at(port), now, guest));
         case 'ipi':
-          return accept({}, ...raise(xen, domid, port, now, guest));
+          return acceptAll(raise(xen, domid, port, now, guest));
         case 'unbound':
           return accept(); // nobody listens, and that is no error
         case 'virq':
