@@ -18,7 +18,7 @@ import { type Projection, View } from './src/views/view.ts';
 export * from './events/index.ts';
 export * from './machines/index.ts';
 export * from './replay/index.ts';
-export { type BridgeConfig, defaultHost, type HostConfig, type HostFile } from './src/host-config.ts';
+export { type BridgeConfig, defaultHost, type HostConfig, type HostFile, type XenVersion } from './src/host-config.ts';
 export * from './src/scenario/index.ts';
 export { bytesImage } from './src/storage/bytes-image.ts';
 export { type Image, SECTOR_SIZE } from './src/storage/image.ts';

@@ -5,3 +5,4 @@ export { type Durability, durabilities, FileStore, storeFailure } from './file-s
 export { type LoadedScenario, loadScenario, ScenarioFailure } from './load-scenario.ts';
 export { LogFile, openLog, sha256 } from './log-file.ts';
 export { domainNamed, domainNames, play } from './play.ts';
+export { type SocketOptions, XenstoreSockets } from './xenstore-socket/server.ts';

@@ -6,12 +6,15 @@ export interface BridgeConfig {
   readonly ip: string;
   readonly netmask: string;
 }
+/** Whose xenstored the host's XenStore is; the hypervisor and the toolstack are those of 4.17. */
+export type XenVersion = '4.17' | '4.22';
+
 export interface HostConfig {
   readonly pcpus: number;
   readonly memory_mib: number;
   readonly dom0: { readonly memory_mib: number; readonly vcpus: number };
   readonly scheduler: 'credit2';
-  readonly xen_version: '4.17';
+  readonly xen_version: XenVersion;
   readonly bridges: readonly BridgeConfig[];
   /** What paths in dom0 mean: disks by their size, kernels that are actor guests. */
   readonly files: readonly HostFile[];

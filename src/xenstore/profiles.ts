@@ -1,6 +1,7 @@
 // What differs between the versions of C xenstored, as recorded in test/golden/xenstored.
 import type { Errno } from '../../events/errno.ts';
 import type { RequestType } from '../../events/xenstore.ts';
+import type { XenVersion } from '../host-config.ts';
 
 /** The quotas of an unprivileged domain, by the names that GET_QUOTA knows, in its order. */
 export const quotaNames = [
@@ -21,7 +22,7 @@ export type QuotaName = (typeof quotaNames)[number];
 export type Quotas = Readonly<Record<QuotaName, number>>;
 
 export interface Profile {
-  readonly version: '4.17' | '4.22';
+  readonly version: XenVersion;
   /** What a domain gets, as Xen says it; 0 is no limit. */
   readonly quotas: Quotas;
   /** What is really allowed is as much more: the comparisons are not all alike. */
@@ -152,5 +153,5 @@ export const profiles = {
     domidAny: true,
     showsGone: false,
   },
-} as const satisfies Record<string, Profile>;
+} as const satisfies Record<XenVersion, Profile>;
 export type XenstoreVersion = keyof typeof profiles;

@@ -4,8 +4,7 @@ import { join, resolve } from 'node:path';
 import { END_OF_TIME, MS, type Ns } from '../../../events/units.ts';
 import { version } from '../../../index.ts';
 import { Recording } from '../../../machines/index.ts';
-import { defaultHost, type HostConfig } from '../../../src/host-config.ts';
-import type { XenstoreVersion } from '../../../src/xenstore/index.ts';
+import { defaultHost, type HostConfig, type XenVersion } from '../../../src/host-config.ts';
 import { Failure, systemFailure } from '../../failure.ts';
 import { LogFile, sha256 } from '../../log-file.ts';
 import { XenstoreSockets } from '../../xenstore-socket/server.ts';
@@ -65,7 +64,7 @@ export async function xenstored(options: XenstoredOptions, output: Output): Prom
 }
 
 /** Dom0 and nothing else, not even booted: XenStore has only what xenstored itself puts there. */
-const configOf = (xen_version: XenstoreVersion): Omit<HostConfig, 'xen_version'> & { readonly xen_version: XenstoreVersion } => ({
+const configOf = (xen_version: XenVersion): HostConfig => ({
   ...defaultHost,
   xen_version,
   bridges: [],
