@@ -45,7 +45,7 @@ export class LiveBench {
       // The mix blocks vCPUs without a scheduler between: they run beside the pCPUs.
       const detached: Fact = { type: 'vcpu.detached', domid, vcpu: 0, at_ns: 0 };
       evolve(dispatcher.host, detached, 0);
-      dispatcher.directory.deliver(detached, 0);
+      dispatcher.directory.deliver(detached, 0, 'operator');
       this.call({ type: 'domctl.unpausedomain', domid: XEN, domain: domid });
     }
     if (domains !== DOMAINS) return;

@@ -1,11 +1,19 @@
 import { assign, setup } from 'xstate';
 import type { FactOf } from '../events/vocabulary.ts';
 
+interface WatchInput {
+  readonly conn: number;
+  readonly path: string;
+  readonly token: string;
+  /** The actor that has set it, or ''. */
+  readonly owner: string;
+}
+
 /** A mirror: a XenStore watch, and how often it has fired. Order and firing are the store's own decisions. */
 export const watch = setup({
   types: {
-    input: {} as { conn: number; path: string; token: string },
-    context: {} as { conn: number; path: string; token: string; fired: number },
+    input: {} as WatchInput,
+    context: {} as WatchInput & { fired: number },
     events: {} as FactOf<'xenstore.watch_fired'>,
   },
   actions: {

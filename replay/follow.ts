@@ -29,7 +29,7 @@ export function follow(log: Log, { until = log.length, onStep, ...options }: Fol
     onStep?.(step);
     const wrong = asked.compare(step, directory);
     if (wrong) return { directory, divergence: differs(log, step, wrong.what, wrong.expected, wrong.got) };
-    for (const event of step.outcome.events ?? []) directory.deliver(event, step.seq);
+    for (const event of step.outcome.events ?? []) directory.deliver(event, step.seq, step.origin);
     if (!isBehindRing(step)) directory.send(step.origin, returnOf(step));
     if (directory.failed) {
       const { id, error } = directory.failed;

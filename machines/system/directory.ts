@@ -51,8 +51,8 @@ export class Directory {
   }
 
   /** Gives a fact to those whom it concerns, by the table in routes.ts. */
-  deliver(fact: Fact, seq: number): void {
-    route(this, fact, seq);
+  deliver(fact: Fact, seq: number, origin: string): void {
+    route(this, fact, seq, origin);
   }
 
   has(id: string): boolean {

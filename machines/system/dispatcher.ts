@@ -200,7 +200,7 @@ export class Dispatcher implements System {
       evolve(host, event, seq);
     }
     this.options.onStep?.(step);
-    for (const event of eventsOf(outcome)) this.directory.deliver(event, seq);
+    for (const event of eventsOf(outcome)) this.directory.deliver(event, seq, origin);
     this.dom0.notice(step);
     if (!isBehindRing(step)) this.directory.send(origin, returnOf(step));
     const { failed } = this.directory;

@@ -6,7 +6,8 @@ import { answerOf } from '../../src/xenstore/index.ts';
 import type { Kind } from '../kinds.ts';
 import type { Directory } from './directory.ts';
 
-export function route(directory: Directory, fact: Fact, seq: number): void {
+/** `origin` is who asked for what the fact came of. */
+export function route(directory: Directory, fact: Fact, seq: number, origin: string): void {
   switch (fact.type) {
     case 'domain.created':
       directory.spawn(`d${fact.domid}`, 'domain', { domid: fact.domid });
@@ -50,17 +51,23 @@ export function route(directory: Directory, fact: Fact, seq: number): void {
     }
 
     case 'xenstore.watch_registered':
-      directory.spawn(watchId(fact), 'watch', { conn: fact.conn, path: fact.path, token: fact.token });
+      directory.spawn(watchId(fact), 'watch', {
+        conn: fact.conn,
+        path: fact.path,
+        token: fact.token,
+        owner: directory.hasParty(origin) ? origin : '',
+      });
       return;
     case 'xenstore.watch_removed':
       directory.remove(watchId(fact));
       return;
-    case 'xenstore.watch_fired':
-      directory.send(watchId(fact), fact);
-      // Connections of dom0 are not behind a ring: their party hears at once. Tokens are actors' names.
-      if (fact.conn === 0) directory.send(`d0.${fact.token}`, fact);
-      else if (fact.conn >= FIRST_SOCKET) directory.send(fact.token, fact);
+    case 'xenstore.watch_fired': {
+      const id = watchOf(directory, fact);
+      directory.send(id, fact);
+      // Connections of dom0 are not behind a ring: whoever set the watch hears at once, if it is an actor. A token may say anything.
+      if (fact.conn === 0 || fact.conn >= FIRST_SOCKET) directory.send(String(directory.context(id)?.['owner'] ?? ''), fact);
       return;
+    }
 
     case 'guest.started':
       directory.spawn(`d${fact.domid}.kernel`, fact.domid === 0 ? 'dom0Kernel' : 'guestKernel', fact);
@@ -129,6 +136,19 @@ export function route(directory: Directory, fact: Fact, seq: number): void {
 /** A path has no colon, a token may have anything: so no two watches share an id. */
 export const watchId = ({ conn, path, token }: { conn: number; path: string; token: string }): string =>
   `watch.${conn}.${path}:${token}`;
+
+/** The watch that has fired, by its actor's id: on the node itself, or the nearest above it with this token. */
+function watchOf(directory: Directory, { conn, path, token }: FactOf<'xenstore.watch_fired'>): string {
+  let node = path;
+  for (;;) {
+    const id = watchId({ conn, path: node, token });
+    if (node === '/' || directory.has(id)) return id;
+    const slash = node.lastIndexOf('/');
+    // Above a relative path's first name there is none, above an absolute one's the root.
+    if (slash < 0) return id;
+    node = slash === 0 ? '/' : node.slice(0, slash);
+  }
+}
 
 /** What came back over a ring, as the return of the command that was sent. */
 function replyAsReturn({ request, ok, payload }: FactOf<'xenbus.reply_received'>): { readonly type: string } {
