@@ -21,9 +21,33 @@ export const XENMEM = {
   remove_from_physmap: 15,
   set_pod_target: 16,
   get_pod_target: 17,
+  get_sharing_freed_pages: 18,
+  get_sharing_shared_pages: 19,
+  paging_op: 20,
+  access_op: 21,
+  sharing_op: 22,
   add_to_physmap_batch: 23,
   claim_pages: 24,
+  machphys_compat_mfn_list: 25,
+  get_vnumainfo: 26,
+  reserved_device_memory_map: 27,
+  acquire_resource: 28,
 } as const;
+
+/** `XENMEMF_*`: what an extent shall be like. */
+export const XENMEMF = {
+  address_bits: 0xff,
+  node: 0xff00,
+  populate_on_demand: 1 << 16,
+  exact_node_request: 1 << 17,
+  vnode: 1 << 18,
+} as const;
+
+/** `XENMEM_resource_*`, and the tables of the grant table. */
+export const XENMEM_resource = { ioreq_server: 0, grant_table: 1, vmtrace_buf: 2 } as const;
+export const XENMEM_resource_grant_table_id = { shared: 0, status: 1 } as const;
+/** A flag of `xen_reserved_device_memory_map`. */
+export const XENMEM_RDM_ALL = 1;
 
 /** Each of the `nr_extents` at `extent_start` is 2^extent_order pages. */
 export const xen_memory_reservation = struct('xen_memory_reservation', {

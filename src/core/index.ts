@@ -126,7 +126,37 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'memory.claim_pages':
     case 'memory.add_to_physmap':
     case 'memory.set_pod_target':
-      return p2m.decide(xen, command);
+    case 'memory.get_pod_target':
+    case 'memory.exchange':
+    case 'memory.machphys_mfn_list':
+    case 'memory.machphys_compat_mfn_list':
+    case 'memory.machphys_mapping':
+    case 'memory.machphys':
+    case 'memory.memory_map':
+    case 'memory.set_memory_map':
+    case 'memory.machine_memory_map':
+    case 'memory.remove_from_physmap':
+    case 'memory.add_to_physmap_range':
+    case 'memory.add_to_physmap_batch':
+    case 'memory.get_sharing_freed_pages':
+    case 'memory.get_sharing_shared_pages':
+    case 'memory.paging_op':
+    case 'memory.access_op':
+    case 'memory.sharing_op':
+    case 'memory.get_vnumainfo':
+    case 'memory.reserved_device_memory_map':
+    case 'memory.acquire_resource':
+    case 'memory.get_gfn':
+      return domain.letGo(xen, p2m.decide(xen, command, guest), now, guest);
+    case 'memory.pod_demand_populate': {
+      const populated = p2m.decide(xen, command, guest);
+      if (populated.ok || populated.errno !== 'ENOMEM') return populated;
+      // Nothing is left to populate it with (p2m_pod_demand_populate()): the guest can not go on.
+      const { domid } = command;
+      const shutdown = domain.decide(xen, { type: 'sched.shutdown', domid, reason: 'crash' }, now, guest);
+      const why = 'out of populate-on-demand memory';
+      return refuse('ENOMEM', undefined, { type: 'domain.crashed', domid, why }, ...(shutdown.events ?? []));
+    }
     case 'physdev.map_pirq':
     case 'physdev.unmap_pirq':
       return physdev.decide(xen, command);
@@ -203,6 +233,13 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'p2m.removed':
     case 'p2m.claimed':
     case 'p2m.released':
+    case 'p2m.moved':
+    case 'p2m.slot_mapped':
+    case 'p2m.slot_unmapped':
+    case 'p2m.pod_marked':
+    case 'p2m.pod_cleared':
+    case 'p2m.pod_swept':
+    case 'p2m.memory_map_set':
       p2m.evolve(xen, event);
       return;
     case 'physdev.pirq_mapped':
@@ -231,6 +268,7 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
       gnttab.writeGuest(xen, memory, event);
       return;
     case 'p2m.removed':
+    case 'p2m.moved':
       p2m.writeGuest(xen, memory, event);
       return;
     case 'domain.destroyed':

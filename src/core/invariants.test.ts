@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
+import { build } from '../../tools/fuzz/arbitraries/domain.ts';
 import { bootedHost } from '../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../tools/fuzz/core-host.ts';
+import { XENMAPSPACE, XENMEMF } from '../abi/memory.ts';
 import { VIRQ } from '../abi/virq.ts';
 import { coreInvariants, violations } from './invariants.ts';
+import { POD_CACHE } from './p2m/state.ts';
 import { timerRow } from './timer/state.ts';
 
-/** A host where everything is in use: channels, mappings, timers, a zombie (d2), pCPUs and the run queue. */
+/** A host where everything is in use: channels, mappings, timers, a zombie (d2), physmaps, pCPUs and the run queue. */
 function busyHost(): CoreHost {
   const host = bootedHost().prepare(
     { type: 'evtchn.bind_virq', domid: 1, virq: VIRQ.TIMER, vcpu: 0 },
@@ -30,7 +33,23 @@ function busyHost(): CoreHost {
     { type: 'evtchn.send', domid: 1, port: 2 },
   );
   while (host.answer({ type: 'domctl.destroydomain', domid: 0, domain: 2 }) === 'ERESTART');
-  return host;
+  // d3 is HVM, with special pages in its physmap, and pages on demand.
+  const physmap = (space: number, gpfn: number) =>
+    ({ type: 'memory.add_to_physmap', domid: 0, dom: 3, space, idx: 0, gpfn }) as const;
+  return host.prepare(
+    ...build(3, { vcpus: 1, pages: 6, hvm: true }),
+    physmap(XENMAPSPACE.shared_info, 20),
+    physmap(XENMAPSPACE.grant_table, 21),
+    {
+      type: 'memory.populate_physmap_extents',
+      domid: 0,
+      dom: 3,
+      gpfns: [30, 31, 32],
+      extent_order: 0,
+      mem_flags: XENMEMF.populate_on_demand,
+    },
+    { type: 'memory.set_pod_target', domid: 0, dom: 3, target_pages: 8 },
+  );
 }
 
 test('all hold on a busy host', () => {
@@ -63,6 +82,18 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
 
   ['p2m.claimsFitIntoTheHeap', ({ xen }) => xen.p2m.claims.of(1)!.pages.put(0, xen.p2m.freePages + 1)],
   ['p2m.claimsFitIntoTheHeap', ({ xen }) => xen.p2m.claims.of(1)!.pages.put(0, -1)],
+
+  ['p2m.pageIsOneThing', ({ xen }) => xen.p2m.slots.of(3)!.gfn.put(0, 1)],
+  ['p2m.pageIsOneThing', ({ xen }) => xen.p2m.slots.of(3)!.gfn.put(1, 20)],
+  ['p2m.pageIsOneThing', ({ xen }) => xen.p2m.markOnDemand(3, 20, 1)],
+  ['p2m.pageIsOneThing', ({ xen }) => xen.p2m.markOnDemand(3, 1, 1)],
+  ['p2m.slotShowsAFrameOfItsOwner', ({ xen }) => xen.p2m.slots.of(3)!.mfn_plus_1.put(0, xen.p2m.mfn(3, 1) + 1)],
+  ['p2m.slotShowsAFrameOfItsOwner', ({ xen }) => xen.p2m.slots.of(3)!.dom.put(0, 1)],
+  ['p2m.slotShowsAFrameOfItsOwner', ({ xen }) => xen.p2m.slots.of(3)!.mfn_plus_1.put(1, xen.sharedInfo(3) + 1)],
+  ['p2m.slotShowsAFrameOfItsOwner', ({ xen }) => xen.domain.of(0)!.hvm.put(3, 0)],
+  ['p2m.podCacheIsOwed', ({ xen }) => xen.domain.of(0)!.hvm.put(3, 0)],
+  ['p2m.podCacheIsOwed', ({ xen }) => xen.p2m.move(3, POD_CACHE + xen.p2m.podCache(3)[0]!.mfn, 1, POD_CACHE)],
+  ['p2m.rangesAreSortedAndMerged', ({ xen }) => xen.p2m.markOnDemand(3, 60, 0)],
 
   ['p2m.releasedIsMapped', ({ xen }) => xen.p2m.release(1, xen.p2m.mfn(1, 3), true)],
 

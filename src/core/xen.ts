@@ -3,6 +3,7 @@
 import type { GuestReader } from '../../events/step.ts';
 import { DOMID_SELF, type DomId, type Gfn, type Mfn, type Pages } from '../../events/units.ts';
 import type { Journal } from '../tables/journal.ts';
+import type { Records } from '../tables/records.ts';
 import { type Cell, digestOf, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
 import { Domains } from './domain/state.ts';
 import { mustNotBlock } from './evtchn/pending.ts';
@@ -21,6 +22,7 @@ export interface XenOptions {
 
 export interface XenSnapshot {
   readonly tables: readonly TableSnapshot[];
+  readonly records: readonly ReadonlyMap<number, object>[];
   readonly p2m: P2mSnapshot;
 }
 
@@ -38,6 +40,8 @@ export class Xen {
   readonly tablesPerDomain: readonly Table<TableSchema>[];
   /** Those in which only a domain that needs them has rows. */
   readonly sparseTables: readonly Table<TableSchema>[];
+  /** Cold state, in a fixed order. */
+  readonly records: readonly Records<object>[];
   /** The columns of which each domain has one value. */
   readonly domainCells: readonly Cell[];
 
@@ -53,8 +57,7 @@ export class Xen {
     this.gnttab = new Gnttab(journal);
     this.domains = new Domains(journal);
     this.sparseTables = [
-      this.p2m.claims,
-      this.p2m.released,
+      ...this.p2m.sparseTables,
       this.sched.polls,
       this.evtchn.pirqs,
       ...this.evtchn.fifoTables,
@@ -67,6 +70,7 @@ export class Xen {
       ...this.gnttab.tables,
       ...this.sparseTables,
     ] as unknown as Table<TableSchema>[];
+    this.records = [this.p2m.memoryMaps] as unknown as Records<object>[];
     this.tablesPerDomain = [
       this.sched.vcpu,
       ...this.evtchn.tables,
@@ -130,7 +134,20 @@ export class Xen {
     for (let ref = 0; ref < length; ref++) if (mfn.at(ref) !== 0) mapped.add(mfn.at(ref));
     for (const table of [this.evtchn.controls, this.evtchn.arrays])
       for (const [, { mfn_plus_1 }] of table.inUse(domid)) mapped.add(mfn_plus_1 - 1);
+    for (const slot of this.p2m.shownBy(domid)) mapped.add(slot.mfn);
     return mapped;
+  }
+  /** How many times others hold a domain's frames, by grants or in their physmaps: it can not go before they let go. */
+  holdsOn(domid: DomId): number {
+    return this.domain.of(0)!.foreign_maps.at(domid) + this.p2m.shownBy(domid).length;
+  }
+  /** Whether others hold this frame of a domain, so that it stays when the domain gives it back. Xen's own holds are not of these. */
+  isHeld(domid: DomId, mfn: Mfn): boolean {
+    return this.isGrantMapped(domid, mfn) || this.isHeldElsewhere(domid, mfn);
+  }
+  /** Whether anything but a grant holds it. */
+  isHeldElsewhere(domid: DomId, mfn: Mfn): boolean {
+    return this.p2m.shownBy(domid).some((slot) => slot.mfn === mfn);
   }
 
   isGrantMapped(domid: DomId, mfn: Mfn): boolean {
@@ -140,19 +157,27 @@ export class Xen {
   }
 
   digest(): number {
-    return mix(this.p2m.digest(), digestOf(this.tables)) >>> 0;
+    return mix(this.p2m.digest(), digestOf([...this.tables, ...this.records])) >>> 0;
   }
   snapshot(): XenSnapshot {
-    return { tables: this.tables.map((table) => table.snapshot()), p2m: this.p2m.snapshot() };
+    return {
+      tables: this.tables.map((table) => table.snapshot()),
+      records: this.records.map((record) => record.snapshot()),
+      p2m: this.p2m.snapshot(),
+    };
   }
   restore(snapshot: XenSnapshot): void {
     this.tables.forEach((table, i) => {
       table.restore(snapshot.tables[i]!);
     });
+    this.records.forEach((record, i) => {
+      record.restore(snapshot.records[i]!);
+    });
     this.p2m.restore(snapshot.p2m);
   }
   *diff(other: Xen): Generator<string> {
     for (const [i, table] of this.tables.entries()) yield* table.diff(other.tables[i]!);
+    for (const [i, record] of this.records.entries()) yield* record.diff(other.records[i]!);
     yield* this.p2m.diff(other.p2m);
   }
 }

@@ -7,12 +7,13 @@ import { VIRQ } from '../../abi/virq.ts';
 import { raiseVirq } from '../evtchn/decide.ts';
 import { leaveFifo } from '../evtchn/fifo.ts';
 import { unmapped } from '../gnttab/decide.ts';
-import { allocateFrames } from '../p2m/decide.ts';
+import { allocateFrames } from '../p2m/heap.ts';
 import { offCpu } from '../sched/decide.ts';
 import { timerOf } from '../timer/state.ts';
 import { isRunning, timeIn } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
+import { letGo } from './let-go.ts';
 import { formatHandle, parseHandle } from './state.ts';
 
 const MAX_VIRT_CPUS = 128;
@@ -170,10 +171,17 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
   const unmaps = nextUnmaps(xen, domid, now, guest);
   if (unmaps.length > 0) return refuse('ERESTART', undefined, ...unmaps);
 
+  const slots = xen.p2m.slotsOf(domid);
+  const next = slots.find((slot) => slot.dom !== domid) ?? slots[0];
+  if (next !== undefined) {
+    const unmapped = refuse<Fact>('ERESTART', undefined, { type: 'p2m.slot_unmapped', domid, gfn: next.gfn });
+    return letGo(xen, unmapped, now, guest);
+  }
+
   const released = releasable(xen, domid);
   if (released.length > 0) return refuse('ERESTART', undefined, ...released);
   // Mapped elsewhere: it stays as a zombie until the last mapping goes (see gnttab's `unmapped`).
-  const end: Fact = { type: row.foreign_maps.at(domid) > 0 ? 'domain.relinquished' : 'domain.destroyed', domid };
+  const end: Fact = { type: xen.holdsOn(domid) > 0 ? 'domain.relinquished' : 'domain.destroyed', domid };
   return accept({}, end, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest));
 }
 

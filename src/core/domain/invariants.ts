@@ -11,12 +11,12 @@ export const invariants: Readonly<Record<string, Invariant>> = {
   },
 
   *'domain.deadIsKeptByMappingsAlone'(xen) {
-    const { foreign_maps } = xen.domain.of(0)!;
     for (const domid of xen.domids()) {
       if (!xen.isZombie(domid)) continue;
-      if (foreign_maps.at(domid) === 0) yield `d${domid} is dead, and nobody maps it`;
+      if (xen.holdsOn(domid) === 0) yield `d${domid} is dead, and nobody maps it`;
       for (const [port] of xen.evtchn.ports.inUse(domid)) yield `d${domid} is dead and has port ${port}`;
       for (const [handle] of xen.gnttab.maptrack.inUse(domid)) yield `d${domid} is dead and has handle ${handle}`;
+      for (const { gfn } of xen.p2m.slotsOf(domid)) yield `d${domid} is dead and shows a frame at ${gfn}`;
       for (const [row] of xen.timers.rows.inUse(domid)) yield `d${domid} is dead and has timer ${row}`;
     }
   },
@@ -28,7 +28,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     }
     for (const table of xen.sparseTables)
       for (const domid of table.ids()) if (!xen.exists(domid)) yield `${table.name} has rows of d${domid}, which does not exist`;
-    for (const [domid] of xen.p2m.snapshot().domains)
+    for (const [domid] of [...xen.p2m.snapshot().domains, ...xen.p2m.snapshot().pod])
       if (!xen.exists(domid)) yield `p2m has pages of d${domid}, which does not exist`;
   },
 

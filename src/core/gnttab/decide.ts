@@ -5,7 +5,7 @@ import { DOMID_SELF, type DomId, type Gref, type Mfn, type Ns, PAGE_SIZE } from 
 import type { Fact, GnttabCommand, Outcome } from '../../../events/vocabulary.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { raiseVirq } from '../evtchn/decide.ts';
-import { allocateFrames } from '../p2m/decide.ts';
+import { allocateFrames } from '../p2m/heap.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged, resolve } from '../xsm.ts';
 import {
@@ -136,10 +136,11 @@ export function unmapped(xen: Xen, domid: DomId, handle: number, now: Ns, guest:
   const mfn = maps.mfn.at(handle);
   const isZombie = xen.isZombie(dom);
   if (!isZombie && !xen.p2m.isReleased(dom, mfn)) return [unmap];
-  if (isZombie && xen.domain.of(0)!.foreign_maps.at(dom) === 1)
+  if (isZombie && xen.holdsOn(dom) === 1)
     return [unmap, { type: 'domain.destroyed', domid: dom }, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest)];
   if (readers + writers > 0) return [unmap];
   for (let other = 0; other < active.length; other++) if (other !== ref && active.mfn.at(other) === mfn) return [unmap];
+  if (xen.isHeldElsewhere(dom, mfn)) return [unmap];
   const gfn = xen.p2m.gfn(dom, mfn);
   return gfn < 0 ? [unmap] : [unmap, { type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 }];
 }

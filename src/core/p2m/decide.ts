@@ -1,15 +1,83 @@
-// memory_op (xen/common/memory.c): populate_physmap, decrease_reservation and the two queries.
+// memory_op (xen/common/memory.c): who may ask for what. What each of them does is beside this.
 import { accept, refuse } from '../../../events/step.ts';
-import type { DomId, Gfn, Mfn, Pages } from '../../../events/units.ts';
-import type { MemoryCommand, Outcome } from '../../../events/vocabulary.ts';
+import type { DomId, Gfn, Pages } from '../../../events/units.ts';
+import type { GuestReader, MemoryCommand, Outcome } from '../../../events/vocabulary.ts';
+import { XENMEM_RDM_ALL } from '../../abi/memory.ts';
 import type { Xen } from '../xen.ts';
 import { resolve } from '../xsm.ts';
-import { available, claim, decrease, increase, nothingDone, populate } from './extents.ts';
+import { exchange } from './exchange.ts';
+import { claim, decrease, increase, nothingDone, populate } from './extents.ts';
+import { allocate, available, pagesIn } from './heap.ts';
+import {
+  accessOp,
+  getGfn,
+  machineMemoryMap,
+  machphys,
+  machphysMapping,
+  machphysMfnList,
+  memoryMap,
+  setMemoryMap,
+} from './memory-map.ts';
+import { addBatch, addRange, addToPhysmap, frameAt, removeFromPhysmap } from './physmap.ts';
+import { getPodTarget, setPodTarget } from './pod.ts';
 import { overlaps, slice } from './ranges.ts';
+import { acquireResource } from './resource.ts';
+import { UNPLACED } from './state.ts';
 
-export function decide(xen: Xen, command: MemoryCommand): Outcome {
-  if (command.type === 'memory.maximum_ram_page') return accept({ page: xen.p2m.totalPages });
-  if (command.type === 'memory.claim_pages') return claim(xen, command);
+export function decide(xen: Xen, command: MemoryCommand, guest: GuestReader): Outcome {
+  switch (command.type) {
+    case 'memory.maximum_ram_page':
+      return accept({ page: xen.p2m.totalPages });
+    case 'memory.claim_pages':
+      return claim(xen, command);
+    case 'memory.exchange':
+      return exchange(xen, command);
+    case 'memory.machphys_mfn_list':
+      return machphysMfnList(xen, command);
+    case 'memory.machphys_compat_mfn_list':
+      return refuse('EOPNOTSUPP'); // there are no 32-bit PV guests
+    case 'memory.machphys_mapping':
+      return machphysMapping(xen, command);
+    case 'memory.machphys':
+      return accept({ gpfn: machphys(xen, command.mfn) });
+    case 'memory.memory_map':
+      return memoryMap(xen, command);
+    case 'memory.set_memory_map':
+      return setMemoryMap(xen, command);
+    case 'memory.machine_memory_map':
+      return machineMemoryMap(xen, command);
+    case 'memory.add_to_physmap':
+      return addToPhysmap(xen, command, guest);
+    case 'memory.add_to_physmap_range':
+      return addRange(xen, command, guest);
+    case 'memory.add_to_physmap_batch':
+      return addBatch(xen, command, guest);
+    case 'memory.remove_from_physmap':
+      return removeFromPhysmap(xen, command, guest);
+    case 'memory.set_pod_target':
+      return setPodTarget(xen, command);
+    case 'memory.get_pod_target':
+      return getPodTarget(xen, command);
+    case 'memory.pod_demand_populate': {
+      const { domid, gfn } = command;
+      const isOnDemand = xen.p2m.isOnDemand(domid, gfn);
+      const { mfn, facts } = frameAt(xen, domid, gfn, guest);
+      return mfn < 0 ? refuse(isOnDemand ? 'ENOMEM' : 'ENOENT') : accept({ mfn }, ...facts);
+    }
+    case 'memory.get_sharing_freed_pages':
+    case 'memory.get_sharing_shared_pages':
+      return accept({ nr_pages: 0 });
+    case 'memory.paging_op':
+    case 'memory.sharing_op':
+      return refuse('ENOSYS'); // Xen is not built with them
+    case 'memory.access_op':
+      return accessOp(xen, command);
+    case 'memory.acquire_resource':
+      return acquireResource(xen, command);
+    case 'memory.reserved_device_memory_map':
+      // No device of this machine has memory of its own set aside.
+      return (command.flags & ~XENMEM_RDM_ALL) !== 0 ? refuse('EINVAL') : accept({ nr_entries: 0 });
+  }
   const target = resolve(xen, command.domid, command.dom);
   if (!target.ok) {
     switch (command.type) {
@@ -32,8 +100,8 @@ export function decide(xen: Xen, command: MemoryCommand): Outcome {
     case 'memory.populate_physmap': {
       const { gfn, nr_pages } = command;
       // Stops where it can not go on: nobody who dies gets anything.
-      if (nr_pages <= 0 || gfn < 0 || gfn + nr_pages > MAX_GFN || !xen.isAlive(dom)) return accept({ nr_done: 0 });
-      if (overlaps(xen.p2m.of(dom), gfn, nr_pages)) return accept({ nr_done: 0 });
+      if (nr_pages <= 0 || gfn < 0 || gfn + nr_pages > UNPLACED || !xen.isAlive(dom)) return accept({ nr_done: 0 });
+      if (isTaken(xen, dom, gfn, nr_pages)) return accept({ nr_done: 0 });
       const room = row.max_pages.at(dom) - row.tot_pages.at(dom);
       const extents = allocate(xen, Math.min(nr_pages, room, available(xen, dom)));
       if (extents.length === 0) return accept({ nr_done: 0 });
@@ -57,19 +125,30 @@ export function decide(xen: Xen, command: MemoryCommand): Outcome {
       return populate(xen, command, dom);
     case 'memory.decrease_reservation_extents':
       return decrease(xen, command, dom);
-    case 'memory.maximum_gpfn': {
-      // A PV domain says in its shared info page how far its pages go; none of ours does (domain_get_maximum_gpfn()).
-      const last = row.hvm.at(dom) === 1 ? xen.p2m.of(dom).at(-1) : undefined;
-      return accept({ gpfn: last === undefined ? 0 : last.gfn + last.count - 1 });
-    }
-    case 'memory.add_to_physmap':
-      if (command.space === XENMAPSPACE_gmfn_foreign) return refuse('ENOSYS');
-      return refuse(row.hvm.at(dom) === 1 ? 'EINVAL' : 'EACCES');
-    case 'memory.set_pod_target':
-      return refuse('EINVAL');
+    case 'memory.maximum_gpfn':
+      return accept({ gpfn: maximumGpfn(xen, dom) });
+    case 'memory.get_gfn':
+      return getGfn(xen, dom, command.gfn);
+    case 'memory.get_vnumainfo':
+      return refuse('EOPNOTSUPP'); // no domain was given virtual nodes
     default:
       return command satisfies never;
   }
+}
+
+/** A PV domain says in its shared info page how far its pages go; none of ours does (domain_get_maximum_gpfn()). */
+function maximumGpfn(xen: Xen, dom: DomId): Gfn {
+  if (xen.domain.of(0)!.hvm.at(dom) === 0) return 0;
+  const last = slice(xen.p2m.of(dom), 0, UNPLACED).at(-1);
+  const pod = xen.p2m.pod(dom).at(-1);
+  const ends = [last, pod].map((range) => (range === undefined ? 0 : range.gfn + range.count - 1));
+  return Math.max(...ends, ...xen.p2m.slotsOf(dom).map(({ gfn }) => gfn));
+}
+
+function isTaken(xen: Xen, dom: DomId, gfn: Gfn, nr_pages: Pages): boolean {
+  const { p2m } = xen;
+  if (overlaps(p2m.of(dom), gfn, nr_pages) || overlaps(p2m.pod(dom), gfn, nr_pages)) return true;
+  return p2m.slotsOf(dom).some((slot) => slot.gfn >= gfn && slot.gfn < gfn + nr_pages);
 }
 
 /** How many pages from `gfn` on can be given back: up to a hole, or to a frame that another domain has mapped. */
@@ -85,36 +164,3 @@ function removable(xen: Xen, dom: DomId, gfn: Gfn, nr_pages: Pages): Pages {
   }
   return next - gfn;
 }
-
-/** public/memory.h: such pages are added by the batch alone. */
-const XENMAPSPACE_gmfn_foreign = 4;
-
-/** No page number reaches so far, whatever the processor (xen/arch/x86/include/asm/page.h). */
-const MAX_GFN = 2 ** 40;
-
-/** Frames for `pages` pages, lowest first, as [mfn, count, ...]; fewer when the heap has no more. */
-export function allocate(xen: Xen, pages: Pages): number[] {
-  const extents: number[] = [];
-  let wanted = pages;
-  for (const { mfn, count } of xen.p2m.free) {
-    if (wanted <= 0) break;
-    const taken = Math.min(count, wanted);
-    extents.push(mfn, taken);
-    wanted -= taken;
-  }
-  return extents;
-}
-
-/** The same frames, one by one. */
-export function allocateFrames(xen: Xen, pages: Pages): Mfn[] {
-  const extents = allocate(xen, pages);
-  const frames: Mfn[] = [];
-  for (let i = 0; i < extents.length; i += 2) for (let k = 0; k < extents[i + 1]!; k++) frames.push(extents[i]! + k);
-  return frames;
-}
-
-export const pagesIn = (extents: readonly number[]): Pages => {
-  let pages = 0;
-  for (let i = 1; i < extents.length; i += 2) pages += extents[i]!;
-  return pages;
-};

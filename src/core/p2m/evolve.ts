@@ -1,7 +1,7 @@
 import type { DomId, Pages } from '../../../events/units.ts';
 import type { P2mFact } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
-import { pagesIn } from './decide.ts';
+import { pagesIn } from './heap.ts';
 import { slice } from './ranges.ts';
 
 /** Applies a fact to the p2m and to the domain's page count. Total; the only writer of this slice. */
@@ -32,6 +32,42 @@ export function evolve(xen: Xen, event: P2mFact): void {
     }
     case 'p2m.released':
       xen.p2m.release(event.domid, event.mfn, true);
+      return;
+    case 'p2m.moved':
+      xen.p2m.move(event.domid, event.gfn, event.nr_pages, event.to);
+      return;
+    case 'p2m.slot_mapped': {
+      const slots = xen.p2m.slots.of(event.domid) ?? xen.p2m.slots.add(event.domid);
+      let row = 0;
+      while (slots.mfn_plus_1.at(row) !== 0) row++;
+      slots.mfn_plus_1.put(row, event.mfn + 1);
+      slots.gfn.put(row, event.gfn);
+      slots.dom.put(row, event.dom);
+      return;
+    }
+    case 'p2m.slot_unmapped': {
+      const slots = xen.p2m.slots.of(event.domid);
+      const slot = xen.p2m.slot(event.domid, event.gfn);
+      if (slots === undefined || slot === undefined) return;
+      slots.mfn_plus_1.put(slot.row, 0);
+      slots.gfn.put(slot.row, 0);
+      slots.dom.put(slot.row, 0);
+      return;
+    }
+    case 'p2m.pod_marked':
+      xen.p2m.markOnDemand(event.domid, event.gfn, event.nr_pages);
+      return;
+    case 'p2m.pod_cleared':
+      xen.p2m.clearOnDemand(event.domid, event.gfn, event.nr_pages);
+      return;
+    case 'p2m.pod_swept': {
+      const sweep = xen.p2m.sweeps.of(event.domid) ?? xen.p2m.sweeps.add(event.domid);
+      sweep.reclaim_single.put(0, event.reclaim_single);
+      sweep.max_guest.put(0, event.max_guest);
+      return;
+    }
+    case 'p2m.memory_map_set':
+      xen.p2m.memoryMaps.set(event.domid, { entries: String.fromCharCode(...event.entries) });
       return;
     case 'p2m.claimed':
       (xen.p2m.claims.of(event.domid) ?? xen.p2m.claims.add(event.domid)).pages.put(0, event.outstanding_pages);

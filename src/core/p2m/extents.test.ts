@@ -55,11 +55,16 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['... within a single page is no address', [], increase(1, 1, 0, 0, 12), done(0)],
   ['... to another by a guest: that is no error', [], increase(2, 1, 0, 1), done(0)],
   ['... to the dying', [dying], increase(1, 1, 0), done(0)],
-  ['where Xen translates there is no page without a place', [], increase(2, 1, 0), done(0)],
+  ['... below an address, where that is asked for', [], increase(1, 1, 0, 0, 25), { nr_done: 1, frames: [0x1fff] }],
+  ['... of a node that the machine has', [], increase(1, 1, 0, 0, 0x100 | (1 << 17)), done(1)],
+  ['... of no other, where no other will do', [], increase(1, 1, 0, 0, 0x200 | (1 << 17)), done(0)],
+  ['... of one that can not be', [], increase(1, 1, 0, 0, 0x4100), done(0)],
+  ['... exactly of one: that is not for a guest to say', [], increase(SELF, 1, 0, 1, 0x100 | (1 << 17)), done(0)],
+  ['... nor a place, where Xen translates', [], increase(2, 1, 0), done(1)],
 
   ['places are taken', [], populate(2, [6, 8], 1), done(2)],
-  ['... not twice', [], populate(2, [6, 6], 0), done(1)],
-  ['... not where a page is', [], populate(2, [5], 0), done(0)],
+  ['... twice, and from the page that is there', [], populate(2, [6, 6, 5], 0), done(3)],
+  ['... not beyond all numbers', [], populate(2, [UNPLACED], 0), done(0)],
   ['... but a PV domain only notes them', [], populate(1, [5, 5], 0), done(2)],
   ['... to its limit', [], populate(1, [6, 8, 10], 1), done(2)],
 
@@ -129,6 +134,15 @@ test('a page that others have mapped is given back, and goes with the last mappi
   expect(unmap(0)).toEqual(['gnttab.ref_unmapped']);
   expect(unmap(1)).toEqual(['gnttab.ref_unmapped', 'p2m.removed']);
   expect(pages()).toEqual({ nr_pages: 5 });
+});
+
+test("a page that is replaced stays the domain's, without a place", () => {
+  const host = bootedHost();
+  const mfn = host.xen.p2m.mfn(2, 5);
+  host.prepare(populate(2, [5], 0));
+  expect(host.xen.p2m.mfn(2, 5)).not.toBe(mfn);
+  expect(host.xen.p2m.gfn(2, mfn)).toBe(UNPLACED + mfn);
+  expect(host.answer({ type: 'memory.current_reservation', domid: 0, dom: 2 })).toEqual({ nr_pages: 7 });
 });
 
 test('a page that Xen has for event words stays', () => {

@@ -1,6 +1,6 @@
 import type { Invariant } from '../invariants.ts';
-import type { Ranges } from './ranges.ts';
-import { FIRST_FREE_MFN } from './state.ts';
+import { overlaps, type Ranges } from './ranges.ts';
+import { FIRST_FREE_MFN, POD_CACHE } from './state.ts';
 
 export const invariants: Readonly<Record<string, Invariant>> = {
   *'p2m.frameHasOneOwner'(xen) {
@@ -30,6 +30,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
   *'p2m.rangesAreSortedAndMerged'(xen) {
     yield* flaws('the heap', xen.p2m.free);
     for (const [domid, ranges] of xen.p2m.snapshot().domains) yield* flaws(`d${domid}`, ranges);
+    for (const [domid, ranges] of xen.p2m.snapshot().pod) yield* flaws(`d${domid}, on demand,`, ranges);
   },
 
   *'p2m.claimsFitIntoTheHeap'(xen) {
@@ -44,9 +45,48 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     for (const domid of xen.p2m.released.ids())
       for (const [, { mfn_plus_1 }] of xen.p2m.released.inUse(domid)) {
         const mfn = mfn_plus_1 - 1;
-        if (xen.p2m.gfn(domid, mfn) < 0 || !xen.isGrantMapped(domid, mfn))
-          yield `d${domid} gave frame ${mfn} back, and it waits for no mapping`;
+        if (xen.p2m.gfn(domid, mfn) < 0 || !xen.isHeld(domid, mfn))
+          yield `d${domid} gave frame ${mfn} back, and it waits for nobody who holds it`;
       }
+  },
+
+  *'p2m.pageIsOneThing'(xen) {
+    for (const domid of xen.domids()) {
+      const slots = xen.p2m.slotsOf(domid);
+      const ranges = xen.p2m.of(domid);
+      for (const { gfn } of slots) {
+        if (overlaps(ranges, gfn, 1)) yield `d${domid} gfn ${gfn} is memory, and shows another frame`;
+        if (slots.filter((slot) => slot.gfn === gfn).length > 1) yield `d${domid} gfn ${gfn} shows two frames`;
+        if (xen.p2m.isOnDemand(domid, gfn)) yield `d${domid} gfn ${gfn} shows a frame, and is to be populated`;
+      }
+      for (const { gfn, count } of xen.p2m.pod(domid))
+        if (overlaps(ranges, gfn, count)) yield `d${domid} gfn ${gfn} to ${gfn + count - 1} is to be populated, and is in part`;
+    }
+  },
+
+  *'p2m.slotShowsAFrameOfItsOwner'(xen) {
+    for (const domid of xen.p2m.slots.ids())
+      for (const { gfn, mfn, dom } of xen.p2m.slotsOf(domid)) {
+        const isSpecial =
+          mfn === xen.sharedInfo(dom) || [...xen.gnttab.frames.inUse(dom)].some(([, row]) => row.mfn_plus_1 === mfn + 1);
+        const isOwn = domid === dom;
+        if (!xen.exists(dom) || !(isSpecial || (!isOwn && xen.p2m.gfn(dom, mfn) >= 0)))
+          yield `d${domid} gfn ${gfn} shows frame ${mfn}, which is not d${dom}'s to show`;
+        if (isOwn && xen.p2m.slotsOf(domid).filter((slot) => slot.dom === dom && slot.mfn === mfn).length > 1)
+          yield `d${domid} shows its frame ${mfn} twice`;
+        if (xen.domain.of(0)!.hvm.at(domid) === 0) yield `d${domid} shows a frame, and has no physmap`;
+      }
+  },
+
+  *'p2m.podCacheIsOwed'(xen) {
+    for (const domid of xen.domids()) {
+      const cached = xen.p2m.podCache(domid).reduce((sum, { count }) => sum + count, 0);
+      const entries = xen.p2m.podEntries(domid);
+      const isHvm = xen.domain.of(0)!.hvm.at(domid) === 1;
+      if (!isHvm && cached + entries > 0) yield `d${domid} is PV and has ${entries} pages to populate from ${cached}`;
+      for (const { gfn, mfn } of xen.p2m.podCache(domid))
+        if (gfn !== POD_CACHE + mfn) yield `d${domid} has frame ${mfn} in its cache at ${gfn}`;
+    }
   },
 
   *'p2m.totPagesCountsThePages'(xen) {

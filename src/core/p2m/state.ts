@@ -1,8 +1,9 @@
 // Who has which page of the machine: each domain's p2m, and the heap of free frames.
 import type { DomId, Gfn, Mfn, Pages } from '../../../events/units.ts';
 import type { Journal } from '../../tables/journal.ts';
+import { Records } from '../../tables/records.ts';
 import { mix, Table } from '../../tables/table.ts';
-import { insert, lookup, type Range, type Ranges, remove } from './ranges.ts';
+import { insert, lookup, overlaps, type Range, type Ranges, remove, slice } from './ranges.ts';
 
 /** Frames below this one are the hypervisor's own, as its image and the low megabytes are. */
 export const FIRST_FREE_MFN = 0x1000;
@@ -13,18 +14,37 @@ const none: Ranges = [];
  * knows them by their frames. Page UNPLACED + mfn is frame mfn.
  */
 export const UNPLACED = 2 ** 40;
+/** From here on stand the pages that a domain has for what is to be populated on demand, in the same way. */
+export const POD_CACHE = 2 ** 41;
 /** Rows in no order: a frame that a PV domain has given back and that others still have mapped, plus one. */
 export const releasedSchema = { mfn_plus_1: 'f64' } as const;
 export const claimSchema = { pages: 'f64' } as const;
+/** Rows in no order: a page that shows a frame which is not of the domain's memory. `dom` is whose frame it is. */
+export const slotSchema = { mfn_plus_1: 'f64', gfn: 'f64', dom: 'u16' } as const;
+/** Row 0: where the next search for empty pages begins, and the highest page that a guest had populated on demand. */
+export const sweepSchema = { reclaim_single: 'f64', max_guest: 'f64' } as const;
+/** A domain's memory map as its builder gave it: struct e820entry, one char a byte. */
+export interface MemoryMap {
+  readonly entries: string;
+}
+export interface Slot {
+  readonly row: number;
+  readonly gfn: Gfn;
+  readonly mfn: Mfn;
+  readonly dom: DomId;
+}
 
 export interface P2mSnapshot {
   readonly domains: readonly (readonly [DomId, Ranges])[];
+  readonly pod: readonly (readonly [DomId, Ranges])[];
   readonly free: Ranges;
 }
 
 /** Ranges are immutable values; replacing one is the only write, so one closure in the journal undoes it. */
 export class P2m {
   private readonly domains: (Ranges | undefined)[] = [];
+  /** Pages that are to be populated on demand; gfn and mfn of these ranges are the same number. */
+  private readonly onDemand: (Ranges | undefined)[] = [];
   /** Free frames; gfn and mfn of these ranges are the same number. */
   private freeFrames: Ranges;
   private readonly journal: Journal;
@@ -32,16 +52,26 @@ export class P2m {
   /** Row 0 of a domain: how many pages are set aside for it, beyond those that it has. Only those with a claim have a row. */
   readonly claims: Table<typeof claimSchema>;
   readonly released: Table<typeof releasedSchema>;
+  readonly slots: Table<typeof slotSchema>;
+  readonly sweeps: Table<typeof sweepSchema>;
+  readonly memoryMaps: Records<MemoryMap>;
 
   constructor(journal: Journal, totalPages: Pages) {
     this.journal = journal;
     this.claims = new Table('claim', claimSchema, journal, 1);
     this.released = new Table('released', releasedSchema, journal, 4);
+    this.slots = new Table('slot', slotSchema, journal, 4);
+    this.sweeps = new Table('sweep', sweepSchema, journal, 1);
+    this.memoryMaps = new Records('memory_map', journal);
     this.totalPages = totalPages;
     const count = totalPages - FIRST_FREE_MFN;
     this.freeFrames = count > 0 ? [{ gfn: FIRST_FREE_MFN, mfn: FIRST_FREE_MFN, count }] : none;
   }
 
+  /** Tables in which only a domain that needs them has rows. */
+  get sparseTables() {
+    return [this.claims, this.released, this.slots, this.sweeps] as const;
+  }
   get maxMfn(): Mfn {
     return this.totalPages - 1;
   }
@@ -95,6 +125,35 @@ export class P2m {
     return range === undefined ? -1 : range.gfn + (mfn - range.mfn);
   }
 
+  /** The slot that a page of a domain is, or the one that shows a frame. */
+  slot(domid: DomId, gfn: Gfn): Slot | undefined {
+    return this.slotsOf(domid).find((slot) => slot.gfn === gfn);
+  }
+  slotsOf(domid: DomId): Slot[] {
+    return [...this.slots.inUse(domid)].map(([row, { mfn_plus_1, gfn, dom }]) => ({ row, gfn, mfn: mfn_plus_1 - 1, dom }));
+  }
+  /** Slots of other domains that show frames of this one. */
+  shownBy(dom: DomId): Slot[] {
+    const shown: Slot[] = [];
+    for (const domid of this.slots.ids())
+      if (domid !== dom) shown.push(...this.slotsOf(domid).filter((slot) => slot.dom === dom));
+    return shown;
+  }
+  pod(domid: DomId): Ranges {
+    return this.onDemand[domid] ?? none;
+  }
+  isOnDemand(domid: DomId, gfn: Gfn): boolean {
+    return overlaps(this.pod(domid), gfn, 1);
+  }
+  /** How many pages are to be populated on demand (pod.entry_count). */
+  podEntries(domid: DomId): Pages {
+    return this.pod(domid).reduce((sum, { count }) => sum + count, 0);
+  }
+  /** The pages that there are for that (pod.count of them). */
+  podCache(domid: DomId): readonly Range[] {
+    return slice(this.of(domid), POD_CACHE, UNPLACED);
+  }
+
   /** Backs pages of a domain with frames from the heap. Only `evolve` calls this, and what follows. */
   populate(domid: DomId, range: Range): void {
     this.take(range.mfn, range.count);
@@ -104,6 +163,19 @@ export class P2m {
     for (const part of parts) this.giveBack(part.mfn, part.count);
     const last = parts[parts.length - 1]!;
     this.set(domid, remove(this.of(domid), gfn, last.gfn + last.count - gfn));
+  }
+  /** Pages stand elsewhere from now on; there is nothing in the place yet. */
+  move(domid: DomId, gfn: Gfn, count: number, to: Gfn): void {
+    const parts = slice(this.of(domid), gfn, count);
+    let ranges = remove(this.of(domid), gfn, count);
+    for (const part of parts) ranges = insert(ranges, { ...part, gfn: to + (part.gfn - gfn) });
+    this.set(domid, ranges);
+  }
+  markOnDemand(domid: DomId, gfn: Gfn, count: number): void {
+    this.setOnDemand(domid, insert(remove(this.pod(domid), gfn, count), { gfn, mfn: gfn, count }));
+  }
+  clearOnDemand(domid: DomId, gfn: Gfn, count: number): void {
+    this.setOnDemand(domid, remove(this.pod(domid), gfn, count));
   }
   /** Frames that belong to a domain without being in its p2m: its shared info page, its grant table. */
   take(mfn: Mfn, count: number): void {
@@ -115,6 +187,8 @@ export class P2m {
 
   forget(domid: DomId): void {
     if (this.domains[domid]) this.set(domid, undefined);
+    if (this.onDemand[domid]) this.setOnDemand(domid, undefined);
+    this.memoryMaps.delete(domid);
   }
 
   digest(): number {
@@ -127,26 +201,41 @@ export class P2m {
       hash = mix(hash, domid);
       add(ranges);
     });
+    // What there is none of counts for nothing: the digest of an older state stays as it was.
+    this.onDemand.forEach((ranges, domid) => {
+      if (!ranges || ranges.length === 0) return;
+      hash = mix(mix(hash, -1), domid);
+      add(ranges);
+    });
     add(this.freeFrames);
     return hash >>> 0;
   }
   snapshot(): P2mSnapshot {
-    const domains: [DomId, Ranges][] = [];
-    this.domains.forEach((ranges, domid) => {
-      if (ranges) domains.push([domid, ranges]);
-    });
-    return { domains, free: this.freeFrames };
+    const listOf = (from: readonly (Ranges | undefined)[]): [DomId, Ranges][] => {
+      const list: [DomId, Ranges][] = [];
+      from.forEach((ranges, domid) => {
+        if (ranges) list.push([domid, ranges]);
+      });
+      return list;
+    };
+    return { domains: listOf(this.domains), pod: listOf(this.onDemand), free: this.freeFrames };
   }
   restore(snapshot: P2mSnapshot): void {
     this.domains.length = 0;
     for (const [domid, ranges] of snapshot.domains) this.domains[domid] = ranges;
+    this.onDemand.length = 0;
+    for (const [domid, ranges] of snapshot.pod) this.onDemand[domid] = ranges;
     this.freeFrames = snapshot.free;
   }
   *diff(other: P2m): Generator<string> {
-    for (let domid = 0; domid < Math.max(this.domains.length, other.domains.length); domid++) {
+    const length = Math.max(this.domains.length, other.domains.length, this.onDemand.length, other.onDemand.length);
+    for (let domid = 0; domid < length; domid++) {
       const ours = JSON.stringify(this.of(domid));
       const theirs = JSON.stringify(other.of(domid));
       if (ours !== theirs) yield `p2m d${domid}: ${ours} -> ${theirs}`;
+      const pod = JSON.stringify(this.pod(domid));
+      const others = JSON.stringify(other.pod(domid));
+      if (pod !== others) yield `p2m d${domid} on demand: ${pod} -> ${others}`;
     }
     if (JSON.stringify(this.free) !== JSON.stringify(other.free))
       yield `p2m heap: ${JSON.stringify(this.free)} -> ${JSON.stringify(other.free)}`;
@@ -159,6 +248,14 @@ export class P2m {
         this.domains[domid] = old;
       });
     this.domains[domid] = ranges;
+  }
+  private setOnDemand(domid: DomId, ranges: Ranges | undefined): void {
+    const old = this.onDemand[domid];
+    if (this.journal.depth > 0)
+      this.journal.recordUndo(() => {
+        this.onDemand[domid] = old;
+      });
+    this.onDemand[domid] = ranges;
   }
   private setFree(ranges: Ranges): void {
     const old = this.freeFrames;
