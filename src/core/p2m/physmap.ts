@@ -18,7 +18,9 @@ export function physmapOf(xen: Xen, domid: DomId, dom: DomId, space: number): Do
   if (xen.domain.of(0)!.hvm.at(target) === 0) return 'EACCES';
   // Only dom0 maps devices' memory, and only for itself.
   if (space === XENMAPSPACE.dev_mmio && (target !== 0 || target !== domid)) return 'EACCES';
-  return target === domid || isPrivileged(domid) ? target : 'EPERM';
+  if (target !== domid && !isPrivileged(domid)) return 'EPERM';
+  // The dead have given back what physmaps are made of.
+  return xen.isZombie(target) ? 'ENOMEM' : target;
 }
 
 export function addToPhysmap(xen: Xen, command: CommandOf<'memory.add_to_physmap'>, guest: GuestReader): Outcome {
