@@ -73,7 +73,7 @@ export class CoreBench {
           this.call({ type: 'evtchn.close', domid: dom, port: arg[i]! });
           break;
         case BLOCK:
-          takePending(this.memory, this.xen.sharedInfo(dom), 0);
+          takePending(this.xen, this.memory, dom, 0);
           this.call({ type: 'sched.block', domid: dom, vcpu: 0 });
           break;
       }

@@ -78,7 +78,7 @@ export class LiveBench {
           this.call({ type: 'evtchn.close', domid: dom, port: arg[i]! });
           break;
         case BLOCK:
-          takePending(dispatcher.memory, dispatcher.host.xen.sharedInfo(dom), 0);
+          takePending(dispatcher.host.xen, dispatcher.memory, dom, 0);
           this.call({ type: 'sched.block', domid: dom, vcpu: 0 });
           break;
       }

@@ -55,6 +55,9 @@ export const operations = {
   'sysctl.sched_id': operation({ domid: int }, { sched_id: int }),
   /** `code` is any byte: SHUTDOWN_* or what has no name. */
   'sched.remote_shutdown': operation({ domid: int, domain: int, code: int }),
+  /** 32 makes a 32-bit guest of a PV domain that has no memory yet. */
+  'domctl.set_address_size': operation({ domid: int, domain: int, size: int }),
+  'domctl.get_address_size': operation({ domid: int, domain: int }, { size: int }),
 } as const;
 
 export const facts = {
@@ -84,4 +87,5 @@ export const facts = {
   /** As `domain.shut_down`, for any code. */
   'domain.shut_down_with': { domid: int, code: int, at_ns: int },
   'domain.resumed': { domid: int, at_ns: int },
+  'domain.address_size_set': { domid: int, size: int },
 } as const;

@@ -17,10 +17,27 @@ export const operations = {
     { domid: int, domain: int, vcpu: int },
     { online: int, blocked: int, running: int, cpu_time: int, cpu: int },
   ),
+  /**
+   * Moves a vCPU's vcpu_info to `offset` bytes in the frame `mfn` (a page number where Xen translates), which must be its domain's.
+   * `current` is the vCPU that asks: for itself, or for one that is down.
+   */
+  'vcpu.register_vcpu_info': operation({ domid: int, vcpu: int, current: int, mfn: int, offset: int }),
+  /** From now on the runstate is written to `addr`, a byte address in the domain's own pages (its page number times 4096, and so on). */
+  'vcpu.register_runstate_memory_area': operation({ domid: int, vcpu: int, addr: int }),
+  /** The same for a second vcpu_time_info. */
+  'vcpu.register_vcpu_time_memory_area': operation({ domid: int, vcpu: int, addr: int }),
+  /** It stays pending until the vCPU's kernel takes it. */
+  'vcpu.send_nmi': operation({ domid: int, vcpu: int }),
 } as const;
 
 export const facts = {
   'vcpu.initialised': { domid: int, vcpu: int },
   'vcpu.brought_up': { domid: int, vcpu: int, at_ns: int },
   'vcpu.brought_down': { domid: int, vcpu: int, at_ns: int },
+  'vcpu.info_registered': { domid: int, vcpu: int, mfn: int, offset: int, at_ns: int },
+  /** Back in the shared info page: its domain dies. */
+  'vcpu.info_unmapped': { domid: int, vcpu: int },
+  'vcpu.runstate_area_registered': { domid: int, vcpu: int, addr: int, at_ns: int },
+  'vcpu.time_area_registered': { domid: int, vcpu: int, addr: int, at_ns: int },
+  'vcpu.nmi_sent': { domid: int, vcpu: int },
 } as const;

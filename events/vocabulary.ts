@@ -10,6 +10,7 @@ import * as physdev from './physdev.ts';
 import * as sched from './sched.ts';
 import type { Message, Requests, Value } from './schema.ts';
 import type { OutcomeOf, StepOf } from './step.ts';
+import * as time from './time.ts';
 import * as timer from './timer.ts';
 import * as toolstack from './toolstack.ts';
 import * as vbd from './vbd.ts';
@@ -27,6 +28,7 @@ export const operations = {
   ...evtchn.operations,
   ...timer.operations,
   ...gnttab.operations,
+  ...time.operations,
   ...domain.operations,
   ...xenstore.operations,
   ...xenbus.operations,
@@ -46,6 +48,7 @@ export const facts = {
   ...evtchn.facts,
   ...timer.facts,
   ...gnttab.facts,
+  ...time.facts,
   ...domain.facts,
   ...xenstore.facts,
   ...xenbus.facts,
@@ -62,6 +65,7 @@ export type SchedCommand = Requests<typeof sched.operations>;
 export type VcpuCommand = Requests<typeof vcpu.operations>;
 export type EvtchnCommand = Requests<typeof evtchn.operations>;
 export type TimerCommand = Requests<typeof timer.operations>;
+export type TimeCommand = Requests<typeof time.operations>;
 export type GnttabCommand = Requests<typeof gnttab.operations>;
 export type DomainCommand = Requests<typeof domain.operations>;
 export type XenbusCommand = Requests<typeof xenbus.operations>;
@@ -81,6 +85,7 @@ export type SchedFact = Message<typeof sched.facts>;
 export type VcpuFact = Message<typeof vcpu.facts>;
 export type EvtchnFact = Message<typeof evtchn.facts>;
 export type TimerFact = Message<typeof timer.facts>;
+export type TimeFact = Message<typeof time.facts>;
 export type GnttabFact = Message<typeof gnttab.facts>;
 export type DomainFact = Message<typeof domain.facts>;
 export type XenbusFact = Message<typeof xenbus.facts>;

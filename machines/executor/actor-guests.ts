@@ -67,7 +67,7 @@ export class ActorGuests implements Executor {
       }
       return 'gone';
     }
-    takePending(system.memory, system.host.xen.sharedInfo(domid), vcpu);
+    takePending(system.host.xen, system.memory, domid, vcpu);
     system.hypercall({ type: 'sched.block', domid, vcpu }, origin, system.lastSeq);
     return 'blocked';
   }
@@ -110,7 +110,7 @@ export class ActorGuests implements Executor {
   /** Takes what is pending and calls the handlers, each in a step of its own that says what led to it. */
   private handleUpcall(domid: DomId, vcpu: number, origin: string): boolean {
     const { system } = this;
-    const ports = takePending(system.memory, system.host.xen.sharedInfo(domid), vcpu);
+    const ports = takePending(system.host.xen, system.memory, domid, vcpu);
     for (const port of ports) this.handle(domid, port, origin);
     return ports.length > 0;
   }

@@ -87,8 +87,7 @@ export class Dom0Services {
       return true;
     }
     if (!this.upcallPending()) return false;
-    const page = this.system.host.xen.sharedInfo(0);
-    for (const port of takePending(this.system.memory, page, 0)) this.todo.push(() => this.handle(port));
+    for (const port of takePending(this.system.host.xen, this.system.memory, 0, 0)) this.todo.push(() => this.handle(port));
     return true;
   }
 

@@ -69,9 +69,8 @@ class World implements System {
   }
   serveDom0(): void {
     this.serving = true;
-    const page = this.host.xen.sharedInfo(0);
     for (;;) {
-      const ports = takePending(this.memory, page, 0);
+      const ports = takePending(this.host.xen, this.memory, 0, 0);
       if (ports.length === 0) break;
       for (const port of ports) {
         const irqs = this.host.guests.irq.of(0)!;
@@ -153,7 +152,7 @@ class World implements System {
     for (let again = true; again; ) {
       again = false;
       for (const domid of domids) {
-        for (const port of takePending(this.memory, this.host.xen.sharedInfo(domid), 0)) {
+        for (const port of takePending(this.host.xen, this.memory, domid, 0)) {
           again = true;
           this.network.receive(domid, this.host.guests.irq.of(domid)!.dev.at(port), `d${domid}v0`);
         }

@@ -15,6 +15,8 @@ import type {
   PhysdevFact,
   SchedCommand,
   SchedFact,
+  TimeCommand,
+  TimeFact,
   TimerCommand,
   TimerFact,
   VcpuCommand,
@@ -28,6 +30,7 @@ import * as gnttab from './gnttab/index.ts';
 import * as p2m from './p2m/index.ts';
 import * as physdev from './physdev/index.ts';
 import * as sched from './sched/index.ts';
+import * as time from './time/index.ts';
 import * as timer from './timer/index.ts';
 import * as vcpu from './vcpu/index.ts';
 import type { Xen } from './xen.ts';
@@ -38,11 +41,12 @@ export type CoreCommand =
   | VcpuCommand
   | EvtchnCommand
   | TimerCommand
+  | TimeCommand
   | GnttabCommand
   | DomainCommand
   | PhysdevCommand
   | VersionCommand;
-export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact | GnttabFact | DomainFact | PhysdevFact;
+export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact | TimeFact | GnttabFact | DomainFact | PhysdevFact;
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
   // Nobody asks whose vCPUs will never run: a domain that is not there, or is dying. Timers are the clock's to expire.
@@ -80,6 +84,10 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'vcpu.up':
     case 'vcpu.is_up':
     case 'vcpu.get_runstate_info':
+    case 'vcpu.register_vcpu_info':
+    case 'vcpu.register_runstate_memory_area':
+    case 'vcpu.register_vcpu_time_memory_area':
+    case 'vcpu.send_nmi':
     case 'domctl.setvcpucontext':
     case 'domctl.getvcpuinfo':
       return vcpu.decide(xen, command, now);
@@ -96,6 +104,10 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'vcpu.stop_periodic_timer':
     case 'sched.watchdog':
       return timer.decide(xen, command, now, guest);
+    case 'domctl.settimeoffset':
+    case 'domctl.gettscinfo':
+    case 'domctl.settscinfo':
+      return time.decide(xen, command, now);
     case 'timer.expire': {
       const fired = timer.decide(xen, command, now, guest);
       if (!fired.ok || command.kind !== 'watchdog') return fired;
@@ -214,12 +226,22 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'vcpu.initialised':
     case 'vcpu.brought_up':
     case 'vcpu.brought_down':
+    case 'vcpu.info_registered':
+    case 'vcpu.info_unmapped':
+    case 'vcpu.runstate_area_registered':
+    case 'vcpu.time_area_registered':
+    case 'vcpu.nmi_sent':
       vcpu.evolve(xen, event, seq);
       return;
     case 'timer.set':
     case 'timer.fired':
     case 'timer.stopped':
       timer.evolve(xen, event, seq);
+      return;
+    case 'domain.time_offset_set':
+    case 'domain.tsc_set':
+    case 'time.wallclock_set':
+      time.evolve(xen, event);
       return;
     case 'gnttab.table_grown':
     case 'gnttab.ref_mapped':
@@ -259,6 +281,18 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
     case 'evtchn.unmasked':
     case 'evtchn.fifo_raised':
       evtchn.writeGuest(xen, memory, event);
+      return;
+    case 'vcpu.scheduled':
+    case 'vcpu.blocked':
+    case 'vcpu.preempted':
+    case 'vcpu.detached':
+    case 'vcpu.initialised':
+    case 'vcpu.info_registered':
+    case 'vcpu.runstate_area_registered':
+    case 'vcpu.time_area_registered':
+    case 'domain.time_offset_set':
+    case 'time.wallclock_set':
+      time.writeGuest(xen, memory, event);
       return;
     case 'gnttab.ref_mapped':
     case 'gnttab.ref_unmapped':

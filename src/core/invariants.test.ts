@@ -24,7 +24,9 @@ function busyHost(): CoreHost {
     { type: 'evtchn.bind_pirq', domid: 0, pirq: 9, flags: 0 },
     { type: 'memory.claim_pages', domid: 0, dom: 1, pages: 8, extent_order: 0 },
     { type: 'sched.schedule', cpu: 0 },
+    { type: 'domctl.settscinfo', domid: 0, domain: 1, tsc_mode: 1, elapsed_nsec: 0, gtsc_khz: 0, incarnation: 0 },
   );
+  host.prepare({ type: 'vcpu.register_vcpu_info', domid: 1, vcpu: 0, current: 0, mfn: host.xen.p2m.mfn(1, 5), offset: 64 });
   // d0 has the FIFO ABI, and port 1 at the end of a queue.
   const frame = (gfn: number): number => host.xen.p2m.mfn(0, gfn);
   host.prepare(
@@ -62,6 +64,12 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['p2m.frameHasOneOwner', ({ xen }) => xen.p2m.take(xen.p2m.free[0]!.mfn, 1)],
   ['p2m.frameHasOneOwner', ({ xen }) => xen.domain.of(0)!.shared_info_mfn.put(1, xen.sharedInfo(0))],
   ['p2m.frameHasOneOwner', ({ xen }) => xen.p2m.forget(1)],
+  ['vcpu.infoStandsInItsOwnPage', ({ xen }) => xen.sched.vcpu.of(1)!.info_mfn_plus_1.put(0, xen.p2m.mfn(0, 1) + 1)],
+  ['vcpu.infoStandsInItsOwnPage', ({ xen }) => xen.sched.vcpu.of(1)!.info_mfn_plus_1.put(0, 0)],
+  ['vcpu.infoStandsInItsOwnPage', ({ xen }) => xen.sched.vcpu.of(1)!.info_offset.put(0, 4090)],
+  ['time.xenKeepsTheCounterThatItAnswers', ({ xen }) => xen.domain.of(0)!.vtsc.put(1, 0)],
+  ['time.xenKeepsTheCounterThatItAnswers', ({ xen }) => xen.domain.of(0)!.vtsc.put(0, 1)],
+  ['time.onlyPvIs32bit', ({ xen }) => xen.domain.of(0)!.is_32bit.put(2, 1)],
   [
     'p2m.rangesAreSortedAndMerged',
     ({ xen }) => xen.p2m.restore({ ...xen.p2m.snapshot(), free: [...xen.p2m.free, ...xen.p2m.free] }),

@@ -4,6 +4,7 @@ import { invariants as evtchn } from './evtchn/invariants.ts';
 import { invariants as gnttab } from './gnttab/invariants.ts';
 import { invariants as p2m } from './p2m/invariants.ts';
 import { invariants as sched } from './sched/invariants.ts';
+import { invariants as time } from './time/invariants.ts';
 import { invariants as timer } from './timer/invariants.ts';
 import { invariants as vcpu } from './vcpu/invariants.ts';
 import type { Xen } from './xen.ts';
@@ -15,6 +16,7 @@ export type Invariant = (xen: Xen) => Iterable<string>;
 export const coreInvariants: Readonly<Record<string, Invariant>> = {
   ...p2m,
   ...timer,
+  ...time,
   ...sched,
   ...vcpu,
   ...evtchn,

@@ -2,15 +2,17 @@
 
 import type { GuestReader } from '../../events/step.ts';
 import { DOMID_SELF, type DomId, type Gfn, type Mfn, type Pages } from '../../events/units.ts';
+import { EVTCHN_FIFO } from '../abi/event-channel.ts';
 import type { Journal } from '../tables/journal.ts';
 import type { Records } from '../tables/records.ts';
 import { type Cell, digestOf, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
 import { Domains } from './domain/state.ts';
 import { mustNotBlock } from './evtchn/pending.ts';
-import { Evtchn } from './evtchn/state.ts';
+import { EVTCHN_2L_NR_CHANNELS, EVTCHN_2L_NR_CHANNELS_32, Evtchn } from './evtchn/state.ts';
 import { Gnttab } from './gnttab/state.ts';
 import { P2m, type P2mSnapshot } from './p2m/state.ts';
 import { Sched } from './sched/state.ts';
+import { Clock, type ClockOptions } from './time/state.ts';
 import { Timers } from './timer/state.ts';
 
 export interface XenOptions {
@@ -18,6 +20,9 @@ export interface XenOptions {
   readonly totalPages: Pages;
   /** What Xen was booted with, as xen_version tells it. */
   readonly commandline?: string;
+  /** Whether there are 32-bit PV domains (pv=32). */
+  readonly pv32?: boolean;
+  readonly clock?: ClockOptions;
 }
 
 export interface XenSnapshot {
@@ -46,10 +51,14 @@ export class Xen {
   readonly domainCells: readonly Cell[];
 
   readonly commandline: string;
+  readonly pv32: boolean;
+  readonly clock: Clock;
 
-  constructor(journal: Journal, { nrCpus, totalPages, commandline = '' }: XenOptions) {
+  constructor(journal: Journal, { nrCpus, totalPages, commandline = '', pv32 = false, clock = {} }: XenOptions) {
     this.journal = journal;
     this.commandline = commandline;
+    this.pv32 = pv32;
+    this.clock = new Clock(journal, clock);
     this.p2m = new P2m(journal, totalPages);
     this.sched = new Sched(journal, nrCpus);
     this.evtchn = new Evtchn(journal);
@@ -69,6 +78,7 @@ export class Xen {
       ...this.timers.tables,
       ...this.gnttab.tables,
       ...this.sparseTables,
+      ...this.clock.tables,
     ] as unknown as Table<TableSchema>[];
     this.records = [this.p2m.memoryMaps] as unknown as Records<object>[];
     this.tablesPerDomain = [
@@ -93,6 +103,15 @@ export class Xen {
   /** The domains that exist, ascending. */
   *domids(): Generator<DomId> {
     for (const [domid] of this.domain.inUse(0)) yield domid;
+  }
+  /** Whether a domain's structures are those of a 32-bit guest (has_32bit_shinfo of struct arch_domain). */
+  is32bit(domid: DomId): boolean {
+    return this.domain.of(0)!.is_32bit.at(domid) !== 0;
+  }
+  /** How many ports a domain's event channel ABI has. */
+  maxPorts(domid: DomId): number {
+    if (this.evtchn.isFifo(domid)) return EVTCHN_FIFO.NR_CHANNELS;
+    return this.is32bit(domid) ? EVTCHN_2L_NR_CHANNELS_32 : EVTCHN_2L_NR_CHANNELS;
   }
   isAlive(domid: DomId): boolean {
     return this.domain.of(0)!.state.is(domid) === 'alive';
@@ -127,7 +146,7 @@ export class Xen {
   isZombie(domid: DomId): boolean {
     return this.domain.of(0)!.state.is(domid) === 'dead';
   }
-  /** The frames of a domain that somebody has mapped by grants, or Xen for its event words: it can not give them back. */
+  /** The frames of a domain that somebody has mapped by grants, or Xen for its event words or a vcpu_info: it can not give them back. */
   mappedFrames(domid: DomId): ReadonlySet<Mfn> {
     const mapped = new Set<Mfn>();
     const { mfn, length } = this.gnttab.active.of(domid)!;
@@ -135,6 +154,9 @@ export class Xen {
     for (const table of [this.evtchn.controls, this.evtchn.arrays])
       for (const [, { mfn_plus_1 }] of table.inUse(domid)) mapped.add(mfn_plus_1 - 1);
     for (const slot of this.p2m.shownBy(domid)) mapped.add(slot.mfn);
+    const { info_mfn_plus_1 } = this.sched.vcpu.of(domid)!;
+    for (let vcpu = 0; vcpu < this.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
+      if (info_mfn_plus_1.at(vcpu) !== 0) mapped.add(info_mfn_plus_1.at(vcpu) - 1);
     return mapped;
   }
   /** How many times others hold a domain's frames, by grants or in their physmaps: it can not go before they let go. */

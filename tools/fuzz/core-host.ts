@@ -20,7 +20,7 @@ export interface CoreHostOptions extends XenOptions {
 }
 
 /** 64 MiB and two pCPUs, and no domain yet. */
-export const smallMachine: XenOptions = { nrCpus: 2, totalPages: 0x4000 };
+export const smallMachine: XenOptions = { nrCpus: 2, totalPages: 0x4000, pv32: true };
 
 export class CoreHost {
   readonly journal = new Journal();
@@ -48,6 +48,12 @@ export class CoreHost {
     for (const [name, invariant] of this.invariants)
       for (const line of invariant(this.xen)) throw new Violation(`${name}: ${line}, after ${JSON.stringify(command)}`);
     return outcome;
+  }
+
+  /** A fact by itself, as if a step had led to it. */
+  apply(event: CoreFact): void {
+    writeGuest(this.xen, this.memory, event);
+    evolve(this.xen, event, this.steps.length);
   }
 
   /** What a step answers: its value, or the name of its error. */

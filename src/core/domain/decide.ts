@@ -81,6 +81,18 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
       if (row.shut_down.at(domain) === 0) return accept();
       return accept({}, { type: 'domain.resumed', domid: domain, at_ns: now }, ...forEachVcpu(xen, domain, 'vcpu.unpaused', now));
     }
+    case 'domctl.set_address_size': {
+      const { size } = command;
+      if (row.hvm.at(domain) === 1) return refuse('EOPNOTSUPP');
+      if (size === (xen.is32bit(domain) ? 32 : 64)) return accept();
+      if (size !== 32) return refuse('EINVAL');
+      // switch_compat() in xen/arch/x86/pv/domain.c.
+      if (!xen.pv32) return refuse('EOPNOTSUPP');
+      if (row.tot_pages.at(domain) !== 0) return refuse('EACCES');
+      return accept({}, { type: 'domain.address_size_set', domid: domain, size });
+    }
+    case 'domctl.get_address_size':
+      return row.hvm.at(domain) === 1 ? refuse('EOPNOTSUPP') : accept({ size: xen.is32bit(domain) ? 32 : 64 });
     case 'domctl.max_vcpus': {
       const { max } = command;
       if (domain === command.domid || max !== row.max_vcpus.at(domain)) return refuse('EINVAL');
@@ -168,6 +180,9 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
   closed.push(...(closed.length < BATCH ? leaveFifo(xen, domid) : []));
   if (closed.length > 0) return refuse('ERESTART', undefined, ...closed);
 
+  const infos = unmappedInfos(xen, domid);
+  if (infos.length > 0) return refuse('ERESTART', undefined, ...infos);
+
   const unmaps = nextUnmaps(xen, domid, now, guest);
   if (unmaps.length > 0) return refuse('ERESTART', undefined, ...unmaps);
 
@@ -183,6 +198,15 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
   // Mapped elsewhere: it stays as a zombie until the last mapping goes (see gnttab's `unmapped`).
   const end: Fact = { type: xen.holdsOn(domid) > 0 ? 'domain.relinquished' : 'domain.destroyed', domid };
   return accept({}, end, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest));
+}
+
+/** The vcpu_infos that stand in pages of the domain's own (unmap_vcpu_info()). */
+function unmappedInfos(xen: Xen, domid: DomId): Fact[] {
+  const { info_mfn_plus_1 } = xen.sched.vcpu.of(domid)!;
+  const facts: Fact[] = [];
+  for (let vcpu = 0; vcpu < xen.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
+    if (info_mfn_plus_1.at(vcpu) !== 0) facts.push({ type: 'vcpu.info_unmapped', domid, vcpu });
+  return facts;
 }
 
 /** No vCPU of a dying domain will ever run: nobody waits for its timers. */

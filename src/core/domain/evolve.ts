@@ -62,6 +62,9 @@ export function evolve(xen: Xen, event: DomainFact): void {
     case 'domain.resumed':
       row.shut_down.become(domid, 'no');
       return;
+    case 'domain.address_size_set':
+      row.is_32bit.put(domid, event.size === 32 ? 1 : 0);
+      return;
     case 'domain.crashed':
       return; // the reason is for people; the shutdown that follows is for the tables
     case 'domain.dying_started':

@@ -25,6 +25,17 @@ export const domainSchema = {
   /** Where the search for a free port, or handle, starts: none is free below. */
   free_port_hint: 'u32',
   free_handle_hint: 'u32',
+  /** Its structures are those of a 32-bit guest. */
+  is_32bit: 'u8',
+  /** How far its wall clock is ahead of the host's. */
+  time_offset_s: 'f64',
+  /** Its time stamp counter: see `domain.tsc_set`. */
+  tsc_mode: ['default', 'always_emulate', 'never_emulate'],
+  vtsc: 'u8',
+  tsc_offset_ns: 'f64',
+  tsc_khz: 'u32',
+  /** 0: nobody has set it yet. */
+  tsc_incarnation_plus_1: 'f64',
 } as const;
 
 /** Row 0: the last domain id given out (xen/common/domctl.c goes on from there). */

@@ -161,11 +161,11 @@ describe('what an event does', () => {
     while (host.xen.sched.vcpu.of(1)!.runstate.is(0) !== 'running') {
       const { domid, vcpu } = host.xen.sched.pcpu.row(0, 0);
       host.submit({ type: 'sched.block', domid, vcpu });
-      takePending(host.memory, host.xen.sharedInfo(domid), vcpu);
+      takePending(host.xen, host.memory, domid, vcpu);
       host.submit({ type: 'sched.block', domid, vcpu });
       host.submit({ type: 'sched.schedule', cpu: 0 });
     }
-    takePending(host.memory, host.xen.sharedInfo(1), 0);
+    takePending(host.xen, host.memory, 1, 0);
     expect(host.answer({ type: 'sched.block', domid: 1, vcpu: 0 })).toEqual({ blocked: 1 });
     return host;
   };
@@ -174,7 +174,7 @@ describe('what an event does', () => {
     const host = waiting();
     expect(host.types(send(0, 1))).toEqual(['evtchn.pending_raised', 'vcpu.woken']);
     expect(host.xen.sched.vcpu.of(1)!.runstate.is(0)).toBe('runnable');
-    expect(takePending(host.memory, host.xen.sharedInfo(1), 0)).toEqual([1]);
+    expect(takePending(host.xen, host.memory, 1, 0)).toEqual([1]);
     expect(host.xen.evtchn.ports.of(1)!.raised_by.at(1)).toBe(host.steps.length - 1);
   });
 
@@ -189,16 +189,16 @@ describe('what an event does', () => {
     const page = host.xen.sharedInfo(1);
     host.memory.put32(page, EVTCHN_MASK, 1 << 1);
     expect(host.types(send(0, 1))).toEqual(['evtchn.pending_raised']);
-    expect(takePending(host.memory, page, 0)).toEqual([]);
+    expect(takePending(host.xen, host.memory, 1, 0)).toEqual([]);
     expect(host.types(unmask(1, 1))).toEqual(['evtchn.unmasked', 'evtchn.pending_raised', 'vcpu.woken']);
     expect(host.memory.get32(page, EVTCHN_MASK)).toBe(0);
-    expect(takePending(host.memory, page, 0)).toEqual([1]);
+    expect(takePending(host.xen, host.memory, 1, 0)).toEqual([1]);
     expect(host.types(unmask(1, 1))).toEqual([]);
   });
 
   test('a bound port starts pending: the peer may have sent before', () => {
     const host = bootedHost().prepare(...linked);
-    expect(takePending(host.memory, host.xen.sharedInfo(0), 0)).toEqual([1]);
+    expect(takePending(host.xen, host.memory, 0, 0)).toEqual([1]);
   });
 
   test('a closed port leaves nothing pending to the next of its number', () => {
@@ -210,7 +210,9 @@ describe('what an event does', () => {
     const many = build(5, { vcpus: 34, pages: 1, hvm: false });
     const host = bootedHost().prepare(...many, ipi(5, 33), send(5, 1));
     const page = host.xen.sharedInfo(5);
-    const bytes = [...host.memory.read(page, 0, 4096)].flatMap((byte, at) => (byte === 0 ? [] : [[at, byte]]));
+    const bytes = [...host.memory.read(page, 0, SHARED_INFO.x86_64.wc_version)].flatMap((byte, at) =>
+      byte === 0 ? [] : [[at, byte]],
+    );
     expect(bytes).toEqual([[EVTCHN_PENDING, 2]]);
   });
 });
@@ -220,8 +222,8 @@ test('ports above 2047 set selectors in the upper half, and are taken from there
   const ports = [1, 64, 2047, 2048, 4095];
   for (let port = 1; port < 4096; port++) host.submit(ipi(2, 1));
   for (const port of ports) host.submit(send(2, port));
-  expect(takePending(host.memory, host.xen.sharedInfo(2), 1)).toEqual(ports);
-  expect(takePending(host.memory, host.xen.sharedInfo(2), 1)).toEqual([]);
+  expect(takePending(host.xen, host.memory, 2, 1)).toEqual(ports);
+  expect(takePending(host.xen, host.memory, 2, 1)).toEqual([]);
   expect(host.answer(ipi(2, 1))).toBe('ENOSPC');
 });
 

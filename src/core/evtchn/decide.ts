@@ -146,7 +146,7 @@ export function decide(xen: Xen, command: EvtchnCommand, now: Ns, guest: GuestRe
         const after = (word & PENDING) !== 0 ? raiseFifo(xen, domid, port, now, guest, true) : [];
         return accept({}, ...before, ...after);
       }
-      if (!isMasked(guest, page, port)) return accept();
+      if (!isMasked(xen, domid, guest, port)) return accept();
       if (!isPending(guest, page, port)) return accept({}, unmasked);
       const vcpu = ports.notify_vcpu.at(port);
       return accept(
@@ -182,7 +182,7 @@ export function raise(xen: Xen, domid: DomId, port: Port, now: Ns, guest: GuestR
   const page = xen.sharedInfo(domid);
   if (page === 0 || isPending(guest, page, port)) return [];
   const vcpu = xen.evtchn.ports.of(domid)!.notify_vcpu.at(port);
-  const upcall = !isMasked(guest, page, port);
+  const upcall = !isMasked(xen, domid, guest, port);
   const raised: Fact = { type: 'evtchn.pending_raised', domid, port, vcpu, upcall };
   const woken = upcall ? wake(xen, domid, vcpu, now) : [];
   return woken.length > 0 ? [raised, ...woken] : [raised, ...wakePollers(xen, domid, port, now)];
@@ -206,7 +206,7 @@ function freePort(
   // What the guest has not taken off its queue yet is nobody's (evtchn_fifo_is_busy()).
   const isFifo = xen.evtchn.isFifo(domid);
   const isOnQueue = (port: Port): boolean => isFifo && (readWord(xen, domid, port, guest) & LINKED) !== 0;
-  const limit = Math.min(max_evtchn_port.at(domid), xen.evtchn.maxPorts(domid) - 1);
+  const limit = Math.min(max_evtchn_port.at(domid), xen.maxPorts(domid) - 1);
   for (let port = Math.max(1, free_port_hint.at(domid)); port <= limit; port++)
     if (ports.state.at(port) === 0 && !isOnQueue(port)) return { ok: true, port };
   return { ok: false, errno: 'ENOSPC' };

@@ -19,7 +19,7 @@ export function raised(xen: Xen, frames: Frames, event: FactOf<'evtchn.fifo_rais
   else frames.put32(control.mfn, control.offset + HEAD + priority * 4, port);
   if (!event.upcall) return;
   change(frames, { mfn: control.mfn, offset: control.offset + READY }, 0, 1 << priority);
-  tell(frames, xen.sharedInfo(domid), vcpu);
+  tell(xen, frames, domid, vcpu);
 }
 
 export const unmasked = (xen: Xen, frames: Frames, domid: DomId, port: Port): void =>

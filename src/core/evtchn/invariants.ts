@@ -62,7 +62,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     const { max_evtchn_port } = xen.domain.of(0)!;
     for (const domid of xen.evtchn.ports.ids())
       for (const [port] of xen.evtchn.ports.inUse(domid))
-        if (port === 0 || port > max_evtchn_port.at(domid) || port >= xen.evtchn.maxPorts(domid))
+        if (port === 0 || port > max_evtchn_port.at(domid) || port >= xen.maxPorts(domid))
           yield `d${domid} has port ${port}, of at most ${max_evtchn_port.at(domid)}`;
   },
 

@@ -48,6 +48,8 @@ export const fifoPortSchema = { saved: 'u8', priority: 'i32', last_vcpu: 'u8', l
 
 /** How many ports the two-level ABI has with 64-bit words (public/event_channel.h, EVTCHN_2L_NR_CHANNELS). */
 export const EVTCHN_2L_NR_CHANNELS = 4096;
+/** And with 32-bit words. */
+export const EVTCHN_2L_NR_CHANNELS_32 = 1024;
 /** How many ports Xen makes room for at a time (xen/include/xen/sched.h); what is beyond is no port at all. */
 const EVTCHNS_PER_BUCKET = 64;
 
@@ -76,10 +78,6 @@ export class Evtchn {
   }
   isFifo(domid: DomId): boolean {
     return this.controls.of(domid) !== undefined;
-  }
-  /** How many ports a domain's ABI has. */
-  maxPorts(domid: DomId): number {
-    return this.isFifo(domid) ? EVTCHN_FIFO.NR_CHANNELS : EVTCHN_2L_NR_CHANNELS;
   }
   /** Whether there is room for a port, free or not (port_is_valid() in xen/include/xen/event.h). The first bucket is always there. */
   isValid(domid: DomId, port: Port): boolean {

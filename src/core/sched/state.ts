@@ -31,6 +31,13 @@ export const vcpuSchema = {
   woken_by: 'f64',
   /** A bit for each of the first AFFINITY_BITS pCPUs that it may run on; 0 means all. */
   affinity: 'u32',
+  /** Where its vcpu_info stands, the frame plus one; 0: in the shared info page. */
+  info_mfn_plus_1: 'f64',
+  info_offset: 'u32',
+  /** Byte addresses in the domain's pages, plus one, where it wants its runstate and a second vcpu_time_info; 0: nowhere. */
+  runstate_addr_plus_1: 'f64',
+  time_addr_plus_1: 'f64',
+  nmi_pending: 'u8',
 } as const;
 /** pCPUs above take whatever has no affinity. */
 export const AFFINITY_BITS = 32;
@@ -54,7 +61,7 @@ export const vcpuId = (domid: DomId, vcpu: number): number => domid * 256 + vcpu
 export const domidOf = (id: number): DomId => Math.floor(id / 256);
 export const vcpuOf = (id: number): number => id % 256;
 
-/** Those above have no place in the shared info page: no event reaches them (xen/common/domain.c, dummy_vcpu_info). */
+/** Those above have no place in the shared info page: no event reaches them before they register one (xen/common/domain.c, dummy_vcpu_info). */
 export const hasVcpuInfo = (vcpu: number): boolean => vcpu < XEN_LEGACY_MAX_VCPUS;
 
 export class Sched {

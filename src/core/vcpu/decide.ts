@@ -1,11 +1,14 @@
 // vcpu_op (xen/common/domain.c, do_vcpu_op()): the life of a vCPU and what can be asked about it.
 import { accept, refuse } from '../../../events/step.ts';
-import type { DomId, Ns } from '../../../events/units.ts';
-import type { Fact, Outcome, VcpuCommand } from '../../../events/vocabulary.ts';
-import { offCpu } from '../sched/decide.ts';
+import { type DomId, type Ns, PAGE_SIZE } from '../../../events/units.ts';
+import type { CommandOf, Fact, Outcome, VcpuCommand } from '../../../events/vocabulary.ts';
+import { vcpu_info, vcpu_time_info } from '../../abi/shared-info.ts';
+import { isBacked } from '../p2m/area.ts';
+import { offCpu, wake } from '../sched/decide.ts';
 import { hasVcpuInfo, type Vcpus } from '../sched/state.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
+import { runstateSize } from './runstate.ts';
 
 export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
   switch (command.type) {
@@ -43,7 +46,7 @@ export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
   switch (command.type) {
     case 'vcpu.initialise':
       // Nothing could be told to a vCPU that has no vcpu_info.
-      if (!hasVcpuInfo(vcpu)) return refuse('EINVAL');
+      if (!hasVcpuInfo(vcpu) && rows.info_mfn_plus_1.at(vcpu) === 0) return refuse('EINVAL');
       return rows.initialised.at(vcpu) === 1 ? refuse('EEXIST') : accept({}, { type: 'vcpu.initialised', domid, vcpu });
     case 'vcpu.up':
       if (rows.initialised.at(vcpu) === 0) return refuse('EINVAL');
@@ -58,9 +61,38 @@ export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
       const time = (['running', 'runnable', 'blocked', 'offline'] as const).map((name) => timeIn(name, rows, vcpu, now));
       return accept({ state, state_entry_time: rows.entry_ns.at(vcpu), time });
     }
+    case 'vcpu.register_vcpu_info':
+      return registerInfo(xen, command, now);
+    case 'vcpu.register_runstate_memory_area': {
+      const { addr } = command;
+      if (!isBacked(xen, domid, addr, runstateSize(xen, domid))) return refuse('EFAULT');
+      return accept({}, { type: 'vcpu.runstate_area_registered', domid, vcpu, addr, at_ns: now });
+    }
+    case 'vcpu.register_vcpu_time_memory_area': {
+      const { addr } = command;
+      if (!isBacked(xen, domid, addr, vcpu_time_info.x86_64.size)) return refuse('EFAULT');
+      return accept({}, { type: 'vcpu.time_area_registered', domid, vcpu, addr, at_ns: now });
+    }
+    case 'vcpu.send_nmi':
+      // One that is still pending is enough.
+      if (rows.nmi_pending.at(vcpu) === 1) return accept();
+      return accept({}, { type: 'vcpu.nmi_sent', domid, vcpu }, ...wake(xen, domid, vcpu, now));
     default:
       return command satisfies never;
   }
+}
+
+/** map_vcpu_info() in xen/common/domain.c. */
+function registerInfo(xen: Xen, command: CommandOf<'vcpu.register_vcpu_info'>, now: Ns): Outcome {
+  const { domid, vcpu, current, offset } = command;
+  const rows = xen.sched.vcpu.of(domid)!;
+  const { size, align } = vcpu_info[xen.is32bit(domid) ? 'x86_32' : 'x86_64'];
+  if (offset < 0 || offset > PAGE_SIZE - size || offset % align !== 0) return refuse('ENXIO');
+  if (rows.info_mfn_plus_1.at(vcpu) !== 0) return refuse('EINVAL');
+  if (vcpu !== current && rows.up.at(vcpu) === 1) return refuse('EINVAL');
+  const mfn = xen.grantedFrame(domid, command.mfn);
+  if (mfn < 0) return refuse('EINVAL');
+  return accept({}, { type: 'vcpu.info_registered', domid, vcpu, mfn, offset, at_ns: now }, ...wake(xen, domid, vcpu, now));
 }
 
 /**

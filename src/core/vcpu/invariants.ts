@@ -1,3 +1,5 @@
+import { PAGE_SIZE } from '../../../events/units.ts';
+import { vcpu_info } from '../../abi/shared-info.ts';
 import type { Invariant } from '../invariants.ts';
 
 export const invariants: Readonly<Record<string, Invariant>> = {
@@ -20,5 +22,16 @@ export const invariants: Readonly<Record<string, Invariant>> = {
           yield `d${domid}v${vcpu} does not exist and has ${JSON.stringify(row)}`;
       }
     }
+  },
+
+  *'vcpu.infoStandsInItsOwnPage'(xen) {
+    for (const domid of xen.sched.vcpu.ids())
+      for (const [vcpu, { info_mfn_plus_1, info_offset }] of xen.sched.vcpu.inUse(domid)) {
+        const who = `the vcpu_info of d${domid}v${vcpu}`;
+        if (info_mfn_plus_1 === 0 && info_offset !== 0) yield `${who} is in the shared page, at byte ${info_offset}`;
+        if (info_mfn_plus_1 === 0) continue;
+        if (xen.p2m.gfn(domid, info_mfn_plus_1 - 1) < 0) yield `${who} is in frame ${info_mfn_plus_1 - 1}, which is not its own`;
+        if (info_offset + vcpu_info.x86_64.size > PAGE_SIZE) yield `${who} is at byte ${info_offset}`;
+      }
   },
 };

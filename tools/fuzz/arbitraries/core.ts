@@ -6,6 +6,7 @@ import { operations as gnttab } from '../../../events/gnttab.ts';
 import { operations as p2m } from '../../../events/p2m.ts';
 import { operations as physdev } from '../../../events/physdev.ts';
 import { operations as sched } from '../../../events/sched.ts';
+import { operations as time } from '../../../events/time.ts';
 import { operations as timer } from '../../../events/timer.ts';
 import { operations as vcpu } from '../../../events/vcpu.ts';
 import { operations as xenVersion } from '../../../events/xen-version.ts';
@@ -26,6 +27,7 @@ export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>
   ...vcpu,
   ...evtchn,
   ...timer,
+  ...time,
   ...gnttab,
   ...domain,
   ...physdev,

@@ -5,11 +5,18 @@ import { type Acts, act, pick, someDomain } from './act.ts';
 
 const HANDLE = '00112233-4455-6677-8899-aabbccddeeff';
 
+export interface Build {
+  readonly vcpus: number;
+  readonly pages: number;
+  readonly hvm: boolean;
+  readonly caller?: DomId;
+  readonly ports?: number;
+  /** Of its addresses, in bits. */
+  readonly size?: number;
+}
+
 /** All that it takes to have a domain running, in a toolstack's order. `domain` is the id it will have. */
-export const build = (
-  domain: DomId,
-  { vcpus, pages, hvm, caller = 0, ports = -1 }: { vcpus: number; pages: number; hvm: boolean; caller?: DomId; ports?: number },
-): CoreCommand[] => [
+export const build = (domain: DomId, { vcpus, pages, hvm, caller = 0, ports = -1, size = 64 }: Build): CoreCommand[] => [
   {
     type: 'domctl.createdomain',
     domid: caller,
@@ -22,6 +29,7 @@ export const build = (
     max_maptrack_frames: 1,
     hvm,
   },
+  ...(size === 64 ? [] : [{ type: 'domctl.set_address_size', domid: caller, domain, size } as const]),
   { type: 'domctl.max_vcpus', domid: caller, domain, max: vcpus },
   { type: 'domctl.max_mem', domid: caller, domain, max_memkb: (pages + 4) * 4 },
   { type: 'memory.populate_physmap', domid: caller, dom: domain, gfn: 0, nr_pages: pages },
@@ -38,6 +46,7 @@ export const domainActs: readonly Acts[] = [
       pages: fc.integer({ min: 1, max: 12 }),
       hvm: fc.boolean(),
       ports: fc.constantFrom(-1, 4),
+      size: fc.constantFrom(64, 32),
     }),
     (host, numbers) => {
       let domain = 1;

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import type { DomId, Port } from '../../../events/units.ts';
 import { takeQueues } from '../../../src/core/evtchn/fifo-memory.ts';
-import { EVTCHN_MASK, takePending, vcpuInfo } from '../../../src/core/evtchn/pending.ts';
+import { maskOffset, takePending, vcpuInfo } from '../../../src/core/evtchn/pending.ts';
 import type { CoreHost } from '../core-host.ts';
 import { type Acts, act, aLiveDomain, pick, someDomain } from './act.ts';
 
@@ -69,13 +69,13 @@ export const evtchnActs: readonly Acts[] = [
     const at = pick(open(host), n);
     if (!at) return '-';
     const page = host.xen.sharedInfo(at.domid);
-    const word = EVTCHN_MASK + (at.port >>> 5) * 4;
+    const word = maskOffset(host.xen, at.domid) + (at.port >>> 5) * 4;
     host.memory.put32(page, word, host.memory.get32(page, word) ^ (1 << (at.port & 31)));
     return `d${at.domid} turns the mask of port ${at.port}`;
   }),
   act(numbers, (host, { domain, n }) => {
     const domid = aLiveDomain(host, domain);
-    return `d${domid}v${n % 3} takes ${takePending(host.memory, host.xen.sharedInfo(domid), n % 3).join(' ')}`;
+    return `d${domid}v${n % 3} takes ${takePending(host.xen, host.memory, domid, n % 3).join(' ')}`;
   }),
   act(numbers, (host, { domain, other, n }) => {
     const domid = aLiveDomain(host, domain);
