@@ -179,30 +179,57 @@ export const utf8ToByteString = (text: string): string => byteString(new TextEnc
 /** A byte string for people: UTF-8 where it is, with a replacement character where it is not. */
 export const byteStringToText = (text: string): string => new TextDecoder().decode(bytesOf(text));
 
-/** For each byte, what it does to a CRC that it stands in the last, second last, ... fourth last place of. */
-const crcTables = new Int32Array(4 * 256);
+/** Table 0 is that of a byte; table k that of a byte which k zeros follow. */
+const crcTables = Array.from({ length: 8 }, () => new Int32Array(256));
 for (let i = 0; i < 256; i++) {
   let c = i;
   for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-  crcTables[i] = c;
+  crcTables[0]![i] = c;
 }
-for (let i = 256; i < crcTables.length; i++) {
-  const before = crcTables[i - 256]!;
-  crcTables[i] = crcTables[before & 255]! ^ (before >>> 8);
-}
-/** CRC-32 (ISO 3309), as in zip and PNG. */
-export function crc32(bytes: Uint8Array): number {
-  const words = bytes.length & ~3;
-  let c = -1;
+for (let k = 1; k < 8; k++)
+  for (let i = 0; i < 256; i++) {
+    const before = crcTables[k - 1]![i]!;
+    crcTables[k]![i] = crcTables[0]![before & 255]! ^ (before >>> 8);
+  }
+const [t0, t1, t2, t3, t4, t5, t6, t7] = crcTables as [
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+];
+/** CRC-32 (ISO 3309), as in zip and PNG. `before` is that of what stands in front of these bytes. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let c = ~before;
   let i = 0;
-  for (; i < words; i += 4) {
+  for (const last = bytes.length - 8; i <= last; i += 8) {
     c ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
     c =
-      crcTables[768 + (c & 255)]! ^
-      crcTables[512 + ((c >>> 8) & 255)]! ^
-      crcTables[256 + ((c >>> 16) & 255)]! ^
-      crcTables[c >>> 24]!;
+      t7[c & 255]! ^
+      t6[(c >>> 8) & 255]! ^
+      t5[(c >>> 16) & 255]! ^
+      t4[c >>> 24]! ^
+      t3[bytes[i + 4]!]! ^
+      t2[bytes[i + 5]!]! ^
+      t1[bytes[i + 6]!]! ^
+      t0[bytes[i + 7]!]!;
   }
-  for (; i < bytes.length; i++) c = crcTables[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
+  for (; i < bytes.length; i++) c = t0[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
   return ~c >>> 0;
 }
+/** Pieces of bytes as one. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+/** As people and JSON have a digest. */
+export const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

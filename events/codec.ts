@@ -269,6 +269,17 @@ export interface Blob {
   readonly bytes: Uint8Array;
 }
 
+/** What a host was before a step: for finding where two runs part. Digests are numbers of 32 bits, equal for equal hosts. */
+export interface Digest {
+  /** The step. */
+  readonly seq: number;
+  readonly state: number;
+  readonly memory: number;
+  readonly actors: number;
+  /** What kernels and dom0's services hold in memory of their own. */
+  readonly executors: number;
+}
+
 /**
  * Collects steps and makes the payload of a block of them.
  *
@@ -295,6 +306,7 @@ export class BlockEncoder {
   private readonly factIds = new Map(currentPlan.facts.map(({ type }, id) => [type, id]));
   private readonly errnoIds = new Map<string, number>(errnos.map((name, id) => [name, id]));
   private readonly blobs: Blob[] = [];
+  private readonly digests: (Omit<Digest, 'seq'> & { readonly index: number })[] = [];
   count = 0;
 
   add(step: Step): void {
@@ -331,6 +343,10 @@ export class BlockEncoder {
   addBlob(blob: Blob): void {
     this.blobs.push(blob);
   }
+  /** Of the moment before the step that was added last. */
+  addDigest(digest: Digest): void {
+    this.digests.push({ ...digest, index: this.count - 1 });
+  }
   get empty(): boolean {
     return this.count === 0 && this.blobs.length === 0;
   }
@@ -354,9 +370,15 @@ export class BlockEncoder {
       body.uint(bytes.length);
       body.raw(bytes);
     }
+    if (this.digests.length > 0) {
+      body.uint(this.digests.length);
+      for (const { index, state, memory, actors, executors } of this.digests)
+        for (const number of [index, state, memory, actors, executors]) body.uint(number);
+    }
     head.raw(body.view());
     this.count = 0;
     this.blobs.length = 0;
+    this.digests.length = 0;
     return head.take();
   }
 
@@ -474,19 +496,36 @@ export class BlockDecoder {
 
   /** The pieces of images in a payload. */
   blobs(payload: Uint8Array): Blob[] {
-    const block = this.open(payload);
-    if (typeof block === 'string') return [];
-    const { rest } = block;
-    const blobs: Blob[] = [];
-    for (let n = rest.uint(); n > 0 && !rest.overrun; n--) {
-      const image = rest.uint();
-      const chunk = rest.uint();
-      blobs.push({ image, chunk, bytes: rest.raw(rest.uint()).slice() });
-    }
-    return blobs;
+    const rest = this.behindColumns(payload);
+    return rest === undefined ? [] : takeBlobs(rest);
+  }
+  /** The digests in a payload. */
+  digests(payload: Uint8Array, firstSeq: number): Digest[] {
+    const rest = this.behindColumns(payload);
+    if (rest === undefined) return [];
+    takeBlobs(rest);
+    const digests: Digest[] = [];
+    for (let n = rest.rest > 0 ? rest.uint() : 0; n > 0 && !rest.overrun; n--)
+      digests.push({
+        seq: firstSeq + rest.uint(),
+        state: rest.uint(),
+        memory: rest.uint(),
+        actors: rest.uint(),
+        executors: rest.uint(),
+      });
+    return digests;
   }
 
-  private open(payload: Uint8Array): { cursors: Cursor[]; count: number; rest: ByteReader } | string {
+  private behindColumns(payload: Uint8Array): ByteReader | undefined {
+    const head = new ByteReader(payload);
+    head.uint();
+    let columns = 0;
+    for (let n = head.uint(); n > 0 && !head.overrun; n--) columns += head.uint();
+    head.raw(columns);
+    return head.overrun ? undefined : new ByteReader(head.raw(head.rest));
+  }
+
+  private open(payload: Uint8Array): { cursors: Cursor[]; count: number } | string {
     const head = new ByteReader(payload);
     const count = head.uint();
     const columns = head.uint();
@@ -494,6 +533,13 @@ export class BlockDecoder {
     const lengths: number[] = [];
     for (let i = 0; i < columns; i++) lengths.push(head.uint());
     const cursors = this.plan.columns.map(({ kind, names }, i) => new Cursor(new ByteReader(head.raw(lengths[i]!)), kind, names));
-    return head.overrun ? 'the columns are longer than the block' : { cursors, count, rest: new ByteReader(head.raw(head.rest)) };
+    return head.overrun ? 'the columns are longer than the block' : { cursors, count };
   }
+}
+
+function takeBlobs(from: ByteReader): Blob[] {
+  const blobs: Blob[] = [];
+  for (let n = from.uint(); n > 0 && !from.overrun; n--)
+    blobs.push({ image: from.uint(), chunk: from.uint(), bytes: from.raw(from.uint()).slice() });
+  return blobs;
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { errnos } from './errno.ts';
 import { Log, LogWriter, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
 import type { Field, Fields } from './schema.ts';
+import { FORMAT_VERSION } from './upcast.ts';
 import { facts, operations, type Step } from './vocabulary.ts';
 
 const header: RunHeader = { xenolog: '0.1.0', seed: 7, xen_version: '4.17', host: { pcpus: 2 }, images: [] };
@@ -172,7 +173,7 @@ describe('a damaged log', () => {
 
   test('one of a newer format says so', () => {
     const newer = file.slice();
-    new DataView(newer.buffer).setUint32(8, 2, true);
+    new DataView(newer.buffer).setUint32(8, FORMAT_VERSION + 1, true);
     // The checksum of the header covers the version, so it is made anew here.
     expect(() => new Log(newer)).toThrow(/checksum/);
   });

@@ -1,8 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, test } from 'vitest';
+import { joined } from './bytes.ts';
 import type { Blob } from './codec.ts';
 import { Log, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
-import { joined, MemoryStore, OpenBlock, StreamSink, sealedPart } from './store.ts';
+import { bytesSource } from './source.ts';
+import { MemoryStore, OpenBlock, StreamSink } from './store.ts';
 import type { Step } from './vocabulary.ts';
 
 const header: RunHeader = { xenolog: '0.1.0', seed: 7, xen_version: '4.17', host: {}, images: [] };
@@ -67,19 +69,16 @@ test.each([1, 2, 40])('an open block of %i steps is the block that the writer wo
   expect(open).toEqual(bytes());
 });
 
-test('the sealed part ends with the last whole block, and knows what each block followed', () => {
+test('the sealed part ends with the last whole block, and a log knows what each block follows', () => {
   const { store } = filled(STEPS_PER_BLOCK + 3);
   store.seal();
   const file = store.bytes();
-  const whole = sealedPart(file);
-  expect(whole).toMatchObject({
-    size: file.length,
-    steps: STEPS_PER_BLOCK + 3,
-    before: [{ steps: 0 }, { steps: STEPS_PER_BLOCK }],
-  });
-  expect(whole.before[0]!.chain).toEqual(whole.run);
-  const cut = sealedPart(file.slice(0, -1));
-  expect(cut).toMatchObject({ steps: STEPS_PER_BLOCK, chain: whole.before[1]!.chain });
+  const whole = new Log([bytesSource(file)]);
+  expect(whole.sealed).toMatchObject({ size: file.length, steps: STEPS_PER_BLOCK + 3 });
+  expect(whole.followerOf(whole.sealed.run)).toEqual({ block: 0, steps: 0 });
+  const cut = new Log([bytesSource(file.slice(0, -1))]).sealed;
+  expect(whole.followerOf(cut.chain)).toEqual({ block: 1, steps: STEPS_PER_BLOCK });
+  expect(whole.followerOf(whole.sealed.chain)).toBeUndefined();
   const block = new OpenBlock();
   block.append(send(STEPS_PER_BLOCK));
   const log = new Log(joined([file.slice(0, cut.size), ...block.block(cut, sha256)]));

@@ -1,8 +1,9 @@
 // Where a run goes: one interface for files, memory, and whatever else keeps bytes. The format is that of `log.ts`, everywhere.
 import { sha256 } from '@noble/hashes/sha2.js';
-import { crc32 } from './bytes.ts';
-import { type Blob, BlockEncoder } from './codec.ts';
-import { type Hash, Log, LogWriter, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
+import { STEPS, sealBlock } from './block.ts';
+import { joined } from './bytes.ts';
+import { type Blob, BlockEncoder, type Digest } from './codec.ts';
+import { type Hash, Log, type LogPlace, LogWriter, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
 import type { Step } from './vocabulary.ts';
 
 /** Takes one run. Nothing in it throws: the first problem stays, what comes after it is not taken, and every answer tells of it. */
@@ -11,8 +12,15 @@ export interface RunSink {
   append(step: Step): void;
   /** Takes a piece of an image that was read for the first time: before the step that was made with it. */
   addBlob(blob: Blob): void;
+  /** Takes the host's digests before the next step. */
+  addDigest(digest: Digest): void;
   /** Makes every step so far as safe as the store promises. What a step has led to may leave the host when this has answered `ok`. */
   acknowledge(): Acknowledged;
+  /**
+   * Where a store can: ends what it has, and goes on in a next file of the same run, which starts from a checkpoint of the host as it is
+   * now. `end` is how far the run is, with its digests; `checkpoint` is made by `encodeCheckpoint`.
+   */
+  rotate?(end: RunEnd, checkpoint: Uint8Array): Acknowledged;
   /** Ends the store without ending the run: what there is gets sealed, and whoever reads it is told that the run was cut. */
   seal(): Acknowledged;
   /** Ends the run. */
@@ -51,6 +59,13 @@ export class StreamSink implements RunSink {
   addBlob(blob: Blob): void {
     this.writer.addBlob(blob);
   }
+  addDigest(digest: Digest): void {
+    this.writer.addDigest(digest);
+  }
+  /** Where the next block will stand. */
+  get place(): LogPlace {
+    return this.writer.place;
+  }
   acknowledge(): Acknowledged {
     return { ok: true, steps: this.steps };
   }
@@ -87,6 +102,11 @@ export class MemoryStore implements EventStore {
     this.stream.addBlob(blob);
     this.open.addBlob(blob);
   }
+  addDigest(digest: Digest): void {
+    if (this.ended) return;
+    this.stream.addDigest(digest);
+    this.open.addDigest(digest);
+  }
   acknowledge(): Acknowledged {
     return this.stream.acknowledge();
   }
@@ -108,13 +128,13 @@ export class MemoryStore implements EventStore {
   /** The log as a file has it, with a last block of the steps that are not sealed yet. */
   bytes(): Uint8Array {
     const sealed = joined(this.parts);
-    return this.open.empty ? sealed : joined([sealed, ...this.open.block(sealedPart(sealed, this.hash), this.hash)]);
+    return this.open.empty ? sealed : joined([sealed, ...this.open.block(this.stream.place, this.hash)]);
   }
 }
 
-/** The steps after the last sealed block and the blobs between them, in their order. */
+/** The steps after the last sealed block, and what stands between them, in their order. */
 export class OpenBlock {
-  private readonly rows: (Step | Blob)[] = [];
+  private readonly rows: (Step | Blob | Digest)[] = [];
   steps = 0;
   append(step: Step): void {
     this.rows.push(step);
@@ -123,81 +143,26 @@ export class OpenBlock {
   addBlob(blob: Blob): void {
     this.rows.push(blob);
   }
+  addDigest(digest: Digest): void {
+    this.rows.push(digest);
+  }
   get full(): boolean {
     return this.steps === STEPS_PER_BLOCK;
   }
   get empty(): boolean {
-    return this.rows.length === 0;
+    return this.steps === 0 && !this.rows.some((row) => 'chunk' in row);
   }
   /** The block that they are, as it follows the sealed ones: its header and its payload. */
-  block({ steps, chain }: Pick<SealedPart, 'steps' | 'chain'>, hash: Hash): [header: Uint8Array, payload: Uint8Array] {
+  block({ steps, chain }: LogPlace, hash: Hash): [header: Uint8Array, payload: Uint8Array] {
     const encoder = new BlockEncoder();
+    let digest: Digest | undefined;
     for (const row of this.rows)
-      if ('seq' in row) encoder.add(row);
-      else encoder.addBlob(row);
+      if ('command' in row) {
+        encoder.add(row);
+        if (digest?.seq === row.seq) encoder.addDigest(digest);
+      } else if ('chunk' in row) encoder.addBlob(row);
+      else digest = row;
     const payload = encoder.flush();
-    const header = new Uint8Array(BLOCK_HEADER_SIZE);
-    const view = new DataView(header.buffer);
-    view.setUint32(0, BLOCK_MAGIC, true);
-    view.setUint32(4, STEPS, true);
-    view.setUint32(8, payload.length, true);
-    view.setUint32(12, this.steps, true);
-    view.setBigUint64(16, BigInt(steps), true);
-    view.setUint32(24, crc32(payload), true);
-    header.set(hash(joined([chain, header.subarray(4, 28), payload])), CHAIN_AT);
-    view.setUint32(60, crc32(header.subarray(0, 60)), true);
-    return [header, payload];
+    return [sealBlock({ kind: STEPS, count: this.steps, firstSeq: steps }, payload, chain, hash).header, payload];
   }
 }
-
-/** What of a log is whole: where it ends, how many steps it has, and the chain that the next block follows. */
-export interface SealedPart {
-  /** In bytes. */
-  readonly size: number;
-  readonly steps: number;
-  readonly chain: Uint8Array;
-  /** SHA-256 of the header: which run it is. */
-  readonly run: Uint8Array;
-  /** Every chain value that a block followed, and how many steps there were before it. */
-  readonly before: readonly { readonly chain: Uint8Array; readonly steps: number }[];
-}
-
-/** The sealed blocks of a file that `Log` has taken: only their places and chains are looked at here. */
-export function sealedPart(file: Uint8Array, hash: Hash = sha256): SealedPart {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  let size = HEADER_SIZE + view.getUint32(12, true);
-  const run = hash(file.subarray(0, size));
-  const before: { chain: Uint8Array; steps: number }[] = [];
-  let chain = run;
-  let steps = 0;
-  while (size + BLOCK_HEADER_SIZE <= file.length) {
-    const end = size + BLOCK_HEADER_SIZE + view.getUint32(size + 8, true);
-    if (end > file.length || view.getUint32(size + 4, true) !== STEPS) break;
-    before.push({ chain, steps });
-    steps += view.getUint32(size + 12, true);
-    chain = chainOf(file.subarray(size));
-    size = end;
-  }
-  return { size, steps, chain, run, before };
-}
-
-/** The chain value in the header of a block. */
-export const chainOf = (block: Uint8Array): Uint8Array => block.slice(CHAIN_AT, CHAIN_AT + 32);
-
-/** Pieces of bytes as one. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
-// As `log.ts` lays blocks out.
-const HEADER_SIZE = 20;
-const BLOCK_MAGIC = 0x4b4c4258; // "XBLK"
-const BLOCK_HEADER_SIZE = 64;
-const CHAIN_AT = 28;
-const STEPS = 1;

@@ -1,16 +1,26 @@
 // Past versions of the log. There is one version number for the whole vocabulary.
 import type { Step } from './vocabulary.ts';
 
-export const FORMAT_VERSION = 1;
+/**
+ * Version 1 was the first. Version 2 has runs of several files, digests of the host between steps, and what `embed` says; its steps
+ * are those of version 1.
+ */
+export const FORMAT_VERSION = 2;
 
 type Raw = Readonly<Record<string, unknown>>;
 
-/** One entry for each past version: a step of that version in, a step of the next one out. Version 1 is the first, so there is none. */
+/** An entry for each past version whose steps had another form: such a step in, one of the next version out. */
 const upcasts: Readonly<Record<number, (step: Raw) => Raw>> = {};
 
 /** A step of an older log as this version has it. */
 export function upcast(step: Step, format: number): Step {
   let raw = step as unknown as Raw;
-  for (let version = format; version < FORMAT_VERSION; version++) raw = upcasts[version]!(raw);
+  for (let version = format; version < FORMAT_VERSION; version++) raw = upcasts[version]?.(raw) ?? raw;
   return raw as unknown as Step;
+}
+
+/** Whether steps of this version have another form than ours. */
+export function needsUpcast(format: number): boolean {
+  for (let version = format; version < FORMAT_VERSION; version++) if (upcasts[version]) return true;
+  return false;
 }

@@ -3,7 +3,7 @@
 
     python3 read-log.py RUN.xlog [--facts]
 
-The format is described in docs/log-format.md; the lines are those of `xenolog export RUN --format jsonl`. With --facts only what
+A run of several files (RUN.xlog, RUN.2.xlog ...) is read from the one that is named to the last that is there. The format is described in docs/log-format.md; the lines are those of `xenolog export RUN --format jsonl`. With --facts only what
 happened is printed, and the columns of commands, reads and answers are not looked at. Exit status: 0, or 2 for a log that can not be
 used; a log that was cut is read as far as it goes, and standard error says so.
 """
@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import struct
 import sys
 import zlib
@@ -18,7 +19,7 @@ import zlib
 MAGIC = b"XENOLOG\n"
 BLOCK_MAGIC = b"XBLK"
 BLOCK_HEADER = 64
-STEPS, END = 1, 2
+STEPS, END, START = 1, 2, 3
 # The first columns of a block belong to the step itself.
 FRAME = ["int", "text", "int", "int", "uint", "uint", "int", "uint", "uint", "uint"]
 TIME, ORIGIN, CAUSE, BATCH, COMMAND, READ_COUNT, READS, OUTCOME, FACT_COUNT, FACTS = range(10)
@@ -106,14 +107,45 @@ def read_header(data):
     body = data[20 : 20 + length]
     if len(body) < length or zlib.crc32(data[:16] + body) != crc:
         raise Unusable("the header is damaged")
-    if version != 1:
+    if version not in (1, 2):
         raise Unusable(f"format {version} is not known here")
     return json.loads(body), 20 + length
 
 
-def read_blocks(data, start):
-    """Yields (kind, number of steps, first step, payload) of every whole block, having checked it."""
+def read_files(path):
+    """Yields the content of each file of a run, in order, having checked that it follows the one before."""
+    run, number, stem = None, 1, path
+    while True:
+        with open(path, "rb") as file:
+            data = file.read()
+        header, start = read_header(data)
+        part = header.get("part")
+        if run is None:
+            run = part["run"] if part else hashlib.sha256(data[:start]).hexdigest()
+            number = part["number"] if part else 1
+            stem = re.sub(rf"\.{number}\.xlog$" if part else r"\.xlog$", "", path)
+            first, chain = (part["first"], None) if part else (0, None)
+        elif part is None or part["run"] != run:
+            print(f"{path} belongs to another run: it is left aside", file=sys.stderr)
+            return
+        elif (part["number"], part["first"], part["follows"]) != (number, first, chain.hex()):
+            raise Unusable(f"file {number} does not follow the one before it")
+        place = {"first": first}
+        yield header, read_blocks(data, start, place)
+        first, chain, number = place["first"], place["chain"], number + 1
+        path = f"{stem}.{number}.xlog"
+        if not os.path.exists(path):
+            if not place["closed"]:
+                print("the log was not closed", file=sys.stderr)
+            elif place["continued"]:
+                print(f"the run goes on in {path}, which is not there", file=sys.stderr)
+            return
+
+
+def read_blocks(data, start, place):
+    """Yields (kind, number of steps, first step, payload) of every whole block, having checked it; `place` is where they end."""
     chain = hashlib.sha256(data[:start]).digest()
+    place.update(chain=chain, closed=False, continued=False)
     at, number = start, 0
     while at < len(data):
         header = data[at : at + BLOCK_HEADER]
@@ -132,12 +164,15 @@ def read_blocks(data, start):
         chain = hashlib.sha256(chain + header[4:28] + payload).digest()
         if chain != header[28:60]:
             raise Unusable(f"block {number}: it does not follow the block before")
+        if first != place["first"]:
+            raise Unusable(f"block {number}: it is not the block that should stand here")
+        place.update(chain=chain, first=first + count)
         yield kind, count, first, payload
         if kind == END:
+            place.update(closed=True, continued=json.loads(payload).get("continued", False))
             return
         at += BLOCK_HEADER + length
         number += 1
-    print("the log was not closed", file=sys.stderr)
 
 
 def columns_of(vocabulary):
@@ -202,16 +237,14 @@ def read_steps(vocabulary, plan, payload, first, facts_only):
 
 
 def main(path, facts_only):
-    with open(path, "rb") as file:
-        data = file.read()
-    header, start = read_header(data)
-    vocabulary = header["vocabulary"]
-    plan = columns_of(vocabulary)
-    for kind, _, first, payload in read_blocks(data, start):
-        if kind != STEPS:
-            continue
-        for line in read_steps(vocabulary, plan, payload, first, facts_only):
-            sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+    for header, blocks in read_files(path):
+        vocabulary = header["vocabulary"]
+        plan = columns_of(vocabulary)
+        for kind, _, first, payload in blocks:
+            if kind != STEPS:
+                continue
+            for line in read_steps(vocabulary, plan, payload, first, facts_only):
+                sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

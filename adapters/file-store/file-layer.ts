@@ -2,16 +2,20 @@
 import {
   closeSync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   linkSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
+
+import type { Source } from '../../events/source.ts';
 
 /** Every call either does its work or throws, as node:fs does, an error with a `code` (`ENOSPC`, `EIO`). */
 export interface FileLayer {
@@ -29,8 +33,10 @@ export interface FileLayer {
   unlink(path: string): void;
   /** Whether there is something of this name that is no file: a device, a pipe. */
   special(path: string): boolean;
-  /** Undefined where there is no such file. */
+  /** All of a small file; undefined where there is no such file. */
   read(path: string): Uint8Array | undefined;
+  /** A file to be read piece by piece, as long as it is now; undefined where there is no such file. */
+  source(path: string): Source | undefined;
 }
 
 export const nodeFiles: FileLayer = {
@@ -56,7 +62,28 @@ export const nodeFiles: FileLayer = {
       throw error;
     }
   },
+  source(path) {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    const { size } = fstatSync(fd);
+    return { size, read: (at, length) => readAt(fd, at, Math.min(length, size - at)), close: () => closeSync(fd) };
+  },
 };
+
+function readAt(fd: number, at: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(Math.max(0, length));
+  for (let done = 0; done < bytes.length; ) {
+    const count = readSync(fd, bytes, done, bytes.length - done, at + done);
+    if (count === 0) return bytes.subarray(0, done);
+    done += count;
+  }
+  return bytes;
+}
 
 /** Writes all of it, however few bytes a call takes. */
 export function writeAll(files: FileLayer, fd: number, bytes: Uint8Array): void {

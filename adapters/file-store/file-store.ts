@@ -1,15 +1,16 @@
-// A run as a file, with a sidecar for the steps since its last block: docs/durability.md says what each mode promises.
-import { dirname } from 'node:path';
-import type { Blob } from '../../events/codec.ts';
-import { type Log, LogWriter, type RunEnd, type RunHeader } from '../../events/log.ts';
-import { type Acknowledged, chainOf, type EventStore, joined, type StoreProblem } from '../../events/store.ts';
+// A run as files, with a sidecar for the steps since its last block: docs/durability.md says what each mode promises.
+import { hexOf } from '../../events/bytes.ts';
+import type { Blob, Digest } from '../../events/codec.ts';
+import type { Log, RunEnd, RunHeader } from '../../events/log.ts';
+import type { Acknowledged, EventStore, StoreProblem } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { type Failure, systemFailure } from '../failure.ts';
-import { codeOf, type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
+import { codeOf, type FileLayer, nodeFiles } from './file-layer.ts';
 import { type Lock, takeLock } from './lock.ts';
-import { readRun } from './recover.ts';
-import { sha256 } from './sha256.ts';
-import { RowWriter, sidecarOf } from './sidecar.ts';
+import { PartWriter } from './part-writer.ts';
+import { findParts, partPath, removeParts } from './parts.ts';
+import { type Recovery, readRun, recoverLocked } from './recover.ts';
+import { sidecarOf } from './sidecar.ts';
 
 /**
  * When a step is acknowledged. `batch`: when the system has it (write(2)), so that it outlives this process; synced every 100 ms.
@@ -30,116 +31,123 @@ export interface FileStoreOptions {
   readonly clock?: () => number;
 }
 
+/** Where a run goes on that was there before. */
+interface Continued {
+  readonly lock: Lock;
+  readonly number: number;
+  readonly run: string;
+  readonly checkpoint: Uint8Array;
+}
+
 /**
- * One run in one file. A file that was there is replaced. The first call that fails is the last one that is made: a disk that has once
- * failed to sync may have dropped what it was given, so nothing is acknowledged after it. What was acknowledged before stays readable.
+ * One run in a file, or in several where it was rotated or taken up again. A run that was there is replaced. The first call that fails is
+ * the last one that is made: a disk that has once failed to sync may have dropped what it was given, so nothing is acknowledged after
+ * it. What was acknowledged before stays readable.
  */
 export class FileStore implements EventStore {
+  /** The first file. */
   readonly path: string;
-  /** Bytes of the log, without the sidecar. */
-  size = 0;
+  private readonly header: RunHeader;
   private readonly durability: Durability;
   private readonly files: FileLayer;
   private readonly clock: () => number;
   private readonly lock: Lock;
-  private readonly writer: LogWriter;
-  private readonly log: number;
-  private readonly sidecar: number | undefined;
-  private readonly rows = new RowWriter();
-  private readonly run: Uint8Array;
-  /** What the log's writer has made and the file has not got yet. */
-  private made: Uint8Array[] = [];
-  private blobs: Blob[] = [];
-  private appended = 0;
-  private acknowledged = 0;
-  /** Rows that were collected since they were last written; and whether there are bytes that were not synced. */
-  private collected = 0;
-  private unsynced = false;
+  private part: PartWriter;
+  private number = 1;
+  private run: string;
+  private appended: number;
+  private acknowledged: number;
   private syncedAt: number;
   private readonly timer: ReturnType<typeof setInterval> | undefined;
   private problem: StoreProblem | undefined;
   private ended = false;
 
   /** @throws Failure where the files can not be made, or somebody else writes this run */
-  constructor({ path, header, durability, files = nodeFiles, clock = () => performance.now() }: FileStoreOptions) {
+  constructor(
+    { path, header, durability, files = nodeFiles, clock = () => performance.now() }: FileStoreOptions,
+    continued?: Continued,
+  ) {
     this.path = path;
+    this.header = header;
     this.files = files;
     this.clock = clock;
     this.syncedAt = clock();
     // What goes into a device or a pipe is nobody's to read again: nothing stands beside it.
     const special = files.special(path);
     this.durability = special ? 'none' : durability;
-    this.lock = special ? { release: () => {} } : takeLock(path, files);
-    const opened: number[] = [];
-    const open = (name: string, mode: 'create' | 'append'): number => {
-      const fd = files.open(name, mode);
-      opened.push(fd);
-      return fd;
-    };
+    this.lock = continued?.lock ?? (special ? { release: () => {} } : takeLock(path, files));
     try {
-      // That of an earlier run would be no use to this one.
-      if (files.read(sidecarOf(path))) files.unlink(sidecarOf(path));
-      this.log = open(path, 'create');
-      this.writer = new LogWriter(header, (bytes) => this.made.push(bytes), sha256);
-      this.run = sha256(this.made[0]!);
-      this.flush();
-      if (this.durability !== 'none') {
-        this.sidecar = open(sidecarOf(path), 'append');
-        files.sync(this.log, 'data');
-        syncDirectory(files, dirname(path));
-      }
+      if (!continued && !special) removeParts(path, files);
+      this.number = continued?.number ?? 1;
+      this.part = new PartWriter(partPath(path, this.number), header, this.durability !== 'none', files, continued?.checkpoint);
     } catch (error) {
-      for (const fd of opened) this.quietly(() => files.close(fd));
       this.lock.release();
       throw systemFailure('write the log', path, error);
     }
-    this.rows.begin({ run: this.run, chain: this.run, steps: 0 });
+    this.run = continued?.run ?? hexOf(this.part.place.chain);
+    this.appended = this.acknowledged = this.part.place.steps;
     // A host with nothing to do acknowledges nothing, and what it wrote last is to be synced all the same.
-    if (this.durability === 'batch') this.timer = setInterval(() => this.unsynced && this.sync(), SYNC_EVERY_MS).unref();
+    if (this.durability === 'batch') this.timer = setInterval(() => this.part.unsynced && this.sync(), SYNC_EVERY_MS).unref();
+  }
+
+  /** Bytes of the file that is written now, without the sidecar. */
+  get size(): number {
+    return this.part.size;
   }
 
   append(step: Step): void {
     if (this.problem || this.ended) return;
-    if (this.sidecar !== undefined) {
-      this.rows.add({ step, blobs: this.blobs });
-      this.collected++;
-      if (this.blobs.length > 0) this.blobs = [];
-    }
+    this.part.append(step);
     this.appended++;
-    this.writer.append(step);
-    if (this.made.length > 0) this.attempt('write', this.path, () => this.sealed());
+    if (this.part.full)
+      this.attempt('write', this.part.path, () => {
+        this.part.seal();
+        this.acknowledged = this.appended;
+      });
   }
-
   addBlob(blob: Blob): void {
-    if (this.problem || this.ended) return;
-    if (this.sidecar !== undefined) this.blobs.push(blob);
-    this.writer.addBlob(blob);
+    if (!this.problem && !this.ended) this.part.addBlob(blob);
+  }
+  addDigest(digest: Digest): void {
+    if (!this.problem && !this.ended) this.part.addDigest(digest);
   }
 
   acknowledge(): Acknowledged {
     if (!this.problem && !this.ended) {
-      const { sidecar, files } = this;
-      if (sidecar !== undefined && this.collected > 0) {
-        this.attempt('write', sidecarOf(this.path), () => {
-          writeAll(files, sidecar, this.rows.view());
-          this.rows.clear();
-          this.collected = 0;
-          this.unsynced = true;
-        });
-        if (this.durability === 'strict') this.sync();
-        else this.syncIfDue();
-      }
+      const { part } = this;
+      if (part.collected > 0) this.attempt('write', sidecarOf(part.path), () => part.writeRows());
+      if (part.unsynced && (this.durability === 'strict' || this.clock() - this.syncedAt >= SYNC_EVERY_MS)) this.sync();
       if (!this.problem) this.acknowledged = this.appended;
     }
     return this.answer();
   }
 
-  seal(): Acknowledged {
-    return this.finish(() => this.writer.cut());
+  /** Whoever has all files reads one run; whoever has only the last can do without the steps before it. */
+  rotate(end: RunEnd, checkpoint: Uint8Array): Acknowledged {
+    if (this.problem || this.ended) return this.answer();
+    const { part, files } = this;
+    const next = this.number + 1;
+    this.attempt('write', part.path, () => {
+      part.finish({ ...end, continued: true });
+      this.acknowledged = this.appended;
+    });
+    this.attempt('unlink', sidecarOf(part.path), () => part.removeSidecar());
+    const path = partPath(this.path, next);
+    this.attempt('write', path, () => {
+      const { steps, chain } = part.place;
+      const header = { ...this.header, part: { number: next, first: steps, run: this.run, follows: hexOf(chain) } };
+      this.part = new PartWriter(path, header, this.durability !== 'none', files, checkpoint);
+      this.number = next;
+      part.close();
+    });
+    return this.answer();
   }
 
+  seal(): Acknowledged {
+    return this.finish(undefined);
+  }
   close(end: RunEnd): Acknowledged {
-    return this.finish(() => this.writer.end(end));
+    return this.finish(end);
   }
 
   /** @throws Failure where it can not be read */
@@ -155,51 +163,24 @@ export class FileStore implements EventStore {
     return problem ? { ok: false, steps, problem } : { ok: true, steps };
   }
 
-  /** A block is in the log: its rows have done their duty, as soon as the disk has it. */
-  private sealed(): void {
-    const chain = chainOf(this.made[this.made.length - 2]!);
-    this.flush();
-    if (this.sidecar !== undefined) {
-      this.files.sync(this.log, 'data');
-      this.files.truncate(this.sidecar, 0);
-      this.rows.begin({ run: this.run, chain, steps: this.appended });
-      this.collected = 0;
-      this.unsynced = false;
-    }
-    this.acknowledged = this.appended;
-  }
-
-  private flush(): void {
-    const bytes = joined(this.made);
-    this.made = [];
-    writeAll(this.files, this.log, bytes);
-    this.size += bytes.length;
-  }
-
-  private finish(last: () => void): Acknowledged {
+  private finish(end: RunEnd | undefined): Acknowledged {
     if (this.ended) return this.answer();
     this.ended = true;
     clearInterval(this.timer);
-    this.attempt('write', this.path, () => {
-      last();
-      this.flush();
-      if (this.sidecar !== undefined) this.files.sync(this.log, 'data');
+    const { part } = this;
+    this.attempt('write', part.path, () => {
+      part.finish(end);
       this.acknowledged = this.appended;
     });
-    if (this.sidecar !== undefined) this.attempt('unlink', sidecarOf(this.path), () => this.files.unlink(sidecarOf(this.path)));
-    for (const fd of [this.log, this.sidecar]) if (fd !== undefined) this.quietly(() => this.files.close(fd));
+    this.attempt('unlink', sidecarOf(part.path), () => part.removeSidecar());
+    part.close();
     this.lock.release();
     return this.answer();
   }
 
-  private syncIfDue(): void {
-    if (this.unsynced && this.clock() - this.syncedAt >= SYNC_EVERY_MS) this.sync();
-  }
-
   private sync(): void {
-    this.attempt('sync', sidecarOf(this.path), () => {
-      this.files.sync(this.sidecar!, 'data');
-      this.unsynced = false;
+    this.attempt('sync', sidecarOf(this.part.path), () => {
+      this.part.sync();
       this.syncedAt = this.clock();
     });
   }
@@ -213,14 +194,54 @@ export class FileStore implements EventStore {
       this.problem = { call, path, code: codeOf(error) };
     }
   }
+}
 
-  /** Closing a file that was synced, or that has failed, tells nothing new. */
-  private quietly(work: () => void): void {
-    try {
-      work();
-    } catch {
-      // see above
+/** A run that has stopped, or was stopped, and that is to go on. Nobody else can write it meanwhile. */
+export interface StoppedRun {
+  /** What had to be repaired. */
+  readonly recovery: Recovery;
+  /** All of it that is there, for the host to be brought to its end. */
+  readonly log: Log;
+  /** Goes on in a next file, from a checkpoint of the host at the end of `log`. */
+  goOn(checkpoint: Uint8Array): FileStore;
+  /** Leaves it as it is. */
+  release(): void;
+}
+
+/**
+ * Takes up a run again: repairs what a crash has left, and locks it. Undefined where there is none.
+ *
+ * @throws Failure where somebody writes it, or where it can not be repaired; LogError where it is damaged
+ */
+export function resumeRun(options: Omit<FileStoreOptions, 'header'>): StoppedRun | undefined {
+  const { path, files = nodeFiles } = options;
+  const lock = takeLock(path, files);
+  try {
+    const found = findParts(path, files);
+    if (!found) {
+      lock.release();
+      return undefined;
     }
+    for (const { source } of found.files) source.close?.();
+    const recovery = recoverLocked(path, files);
+    const log = readRun(path, files)!;
+    return {
+      recovery,
+      log,
+      goOn(checkpoint) {
+        const { steps, chain } = log.sealed;
+        const number = log.lastPart + 1;
+        const part = { number, first: steps, run: log.run, follows: hexOf(chain) };
+        return new FileStore({ ...options, header: { ...log.header, part } }, { lock, number, run: log.run, checkpoint });
+      },
+      release() {
+        log.close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
   }
 }
 

@@ -1,11 +1,13 @@
-// One step as bytes, field by field as the vocabulary has it, and the blobs that were read for it: what a sidecar's rows hold.
+// One step as bytes, field by field as the vocabulary has it, with the blobs that were read for it: what a sidecar's rows hold.
 import { ByteReader, type ByteWriter } from '../../events/bytes.ts';
-import { type Blob, currentShape, type Shape, type ShapeField } from '../../events/codec.ts';
+import { type Blob, currentShape, type Digest, type Shape, type ShapeField } from '../../events/codec.ts';
 import type { Step } from '../../events/vocabulary.ts';
 
 export interface Row {
   readonly blobs: readonly Blob[];
   readonly step: Step;
+  /** Of the host before the step, where it was taken. */
+  readonly digest?: Digest | undefined;
 }
 
 /** No list is longer than this: a row that says so is not to be believed. */
@@ -21,7 +23,7 @@ const errnos = new Map(currentShape.errnos.map((name, id) => [name, id]));
  * Writes a row. Fields as in the columns of a block (docs/log-format.md), but each by itself: an int is a *signed* number and not a
  * difference, a text is always its length and its bytes.
  */
-export function putRow(out: ByteWriter, { step, blobs }: Row): void {
+export function putRow(out: ByteWriter, { step, blobs, digest }: Row): void {
   out.uint(blobs.length);
   for (const { image, chunk, bytes } of blobs) {
     out.uint(image);
@@ -49,6 +51,8 @@ export function putRow(out: ByteWriter, { step, blobs }: Row): void {
     out.uint(type);
     putFields(out, fields, event);
   }
+  if (!digest) return;
+  for (const number of [digest.state, digest.memory, digest.actors, digest.executors]) out.uint(number);
 }
 
 function putFields(out: ByteWriter, fields: readonly ShapeField[], message: object): void {
@@ -108,6 +112,8 @@ export function takeRow(bytes: Uint8Array, seq: number, shape: Shape = currentSh
     if (!fact || from.rest < 0 || n > MAX_LIST) return undefined;
     events.push(takeFields(from, fact[1], { type: fact[0] }));
   }
+  const digest =
+    from.rest > 0 ? { seq, state: from.uint(), memory: from.uint(), actors: from.uint(), executors: from.uint() } : undefined;
   if (from.rest !== 0) return undefined;
   const outcome =
     errno === undefined
@@ -115,7 +121,7 @@ export function takeRow(bytes: Uint8Array, seq: number, shape: Shape = currentSh
       : { ok: false, errno, ...(value && { value }), ...(events.length > 0 && { events }) };
   const cause = back === 0 ? null : seq - back;
   const step = { seq, time, origin, cause, ...(batch > 0 && { batch: batch - 1 }), command: asked, reads, outcome };
-  return { blobs, step: step as unknown as Step };
+  return { blobs, step: step as unknown as Step, ...(digest && { digest }) };
 }
 
 function takeFields(from: ByteReader, fields: readonly ShapeField[], into: Record<string, unknown>): object {

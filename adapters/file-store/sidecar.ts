@@ -1,12 +1,12 @@
 // RUN.xlog-wal: the steps since the last sealed block, row by row. A row is either whole or not there.
 //
 //   header  "XENOWAL\n"  u32 format  u64 first_seq  32 bytes run  32 bytes chain  u32 crc32(the 84 bytes before)
-//   row     u32 length  u32 crc32(payload)  u64 seq  u32 crc32(the 16 bytes before)  payload, `length` bytes: `putRow`
+//   row     u32 length  u32 crc32(payload)  u64 seq  u32 crc32(chain, the 16 bytes before)  payload, `length` bytes: `putRow`
 //
-// run = SHA-256 of the log's header; chain = that of the block that the rows follow (of none: run). All little-endian.
-import { ByteWriter, byteString, bytesOf, crc32 } from '../../events/bytes.ts';
-import type { Shape } from '../../events/codec.ts';
-import type { SealedPart } from '../../events/store.ts';
+// run = SHA-256 of the log's header; chain = that of the block that the rows follow (of none: run). All little-endian. That the chain
+// is in every row's CRC makes each row say what it follows: a damaged header costs no step.
+import { ByteWriter, byteString, bytesOf, crc32, sameBytes } from '../../events/bytes.ts';
+import type { Log, SealedPart } from '../../events/log.ts';
 import { FORMAT_VERSION } from '../../events/upcast.ts';
 import { putRow, type Row, takeRow } from './row.ts';
 
@@ -38,10 +38,12 @@ export class RowWriter {
   private readonly payload = new ByteWriter(1 << 10);
   private readonly head = new Uint8Array(ROW_HEADER_SIZE);
   private readonly fields = new DataView(this.head.buffer);
+  private seed = 0;
   /** The header of a new sidecar, before its rows. */
   begin(place: SidecarPlace): void {
     this.rows.clear();
     this.rows.raw(sidecarHeader(place));
+    this.seed = crc32(place.chain);
   }
   add(row: Row): void {
     const { payload, head, fields } = this;
@@ -51,7 +53,7 @@ export class RowWriter {
     fields.setUint32(0, bytes.length, true);
     fields.setUint32(4, crc32(bytes), true);
     fields.setBigUint64(8, BigInt(row.step.seq), true);
-    fields.setUint32(16, crc32(head.subarray(0, 16)), true);
+    fields.setUint32(16, crc32(head.subarray(0, 16), this.seed), true);
     this.rows.raw(head);
     this.rows.raw(bytes);
   }
@@ -66,37 +68,72 @@ export class RowWriter {
 
 /** What a sidecar is to a log. */
 export type Sidecar =
-  /** Whole rows that follow the log's last block; `torn` bytes of one more were never written to the end. */
-  | { readonly kind: 'rows'; readonly rows: readonly Row[]; readonly torn: number }
+  /** Whole rows that follow the log's last block. */
+  | {
+      readonly kind: 'rows';
+      readonly rows: readonly Row[];
+      /** Bytes of one more row that was never written to the end. */
+      readonly torn: number;
+      /** What of it can not be read, for people: the rows are those before that. */
+      readonly damage?: string;
+    }
   /** Its steps are in the log: the program was stopped between sealing them and emptying it. */
   | { readonly kind: 'folded' }
   /** Nothing of it may be used; why, for people. */
   | { readonly kind: 'refused'; readonly why: string };
 
+/** What a sidecar is judged by: where the log is whole up to, and which earlier blocks it has. */
+export type SealedLog = Pick<Log, 'sealed' | 'followerOf' | 'shape'>;
+
 /** Judges the bytes of a sidecar. Total on any bytes; a row is taken only with both its checksums right and in its place. */
-export function readSidecar(bytes: Uint8Array, log: SealedPart, shape: Shape): Sidecar {
+export function readSidecar(bytes: Uint8Array, log: SealedLog): Sidecar {
   // The header and the first rows are written in one call: what is shorter has never been acknowledged.
   if (bytes.length < SIDECAR_HEADER_SIZE) return { kind: 'rows', rows: [], torn: bytes.length };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (byteString(bytes.subarray(0, MAGIC.length)) !== MAGIC || view.getUint32(84, true) !== crc32(bytes.subarray(0, 84)))
-    return { kind: 'refused', why: 'the header of the sidecar is damaged' };
-  if (!same(bytes.subarray(20, 52), log.run)) return { kind: 'refused', why: 'the sidecar is that of another run' };
-  const chain = bytes.subarray(52, 84);
-  const first = Number(view.getBigUint64(12, true));
-  if (!same(chain, log.chain)) {
-    if (log.before.some((block) => same(chain, block.chain))) return { kind: 'folded' };
-    return { kind: 'refused', why: `the sidecar goes on from step ${first}, but the log has only ${log.steps} steps` };
+  const { run, chain, steps } = log.sealed;
+  let version = FORMAT_VERSION;
+  if (isHeader(bytes)) {
+    version = view.getUint32(8, true);
+    if (!sameBytes(bytes.subarray(20, 52), run)) return { kind: 'refused', why: 'the sidecar is that of another run' };
+    const follows = bytes.subarray(52, 84);
+    if (!sameBytes(follows, chain)) {
+      if (log.followerOf(follows)) return { kind: 'folded' };
+      const first = Number(view.getBigUint64(12, true));
+      return { kind: 'refused', why: `the sidecar goes on from step ${first}, but the log has only ${steps} steps` };
+    }
+  } else {
+    // Rows say themselves which block they follow: those of another run, or of an earlier block, are none here.
+    const found = readRows(bytes, view, version, log);
+    if (found.rows.length === 0) return { kind: 'refused', why: 'the header of the sidecar is damaged' };
+    return { ...found, damage: ['its header is damaged', ...(found.damage === undefined ? [] : [found.damage])].join(', ') };
   }
+  return readRows(bytes, view, version, log);
+}
+
+const isHeader = (bytes: Uint8Array): boolean => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return byteString(bytes.subarray(0, MAGIC.length)) === MAGIC && view.getUint32(84, true) === crc32(bytes.subarray(0, 84));
+};
+
+function readRows(
+  bytes: Uint8Array,
+  view: DataView,
+  version: number,
+  { sealed, shape }: SealedLog,
+): Extract<Sidecar, { kind: 'rows' }> {
+  const seed = version < 2 ? 0 : crc32(sealed.chain);
   const rows: Row[] = [];
   for (let at = SIDECAR_HEADER_SIZE; at < bytes.length; ) {
     const rest = bytes.length - at;
-    const seq = log.steps + rows.length;
-    const damaged: Sidecar = {
-      kind: 'refused',
-      why: `the sidecar is damaged where step ${seq} should be, after ${rows.length} whole steps`,
-    };
+    const seq = sealed.steps + rows.length;
+    const damaged = {
+      kind: 'rows',
+      rows,
+      torn: 0,
+      damage: `it is damaged where step ${seq} should be, ${rest} bytes are lost`,
+    } as const;
     if (rest < ROW_HEADER_SIZE) return { kind: 'rows', rows, torn: rest };
-    if (view.getUint32(at + 16, true) !== crc32(bytes.subarray(at, at + 16))) {
+    if (view.getUint32(at + 16, true) !== crc32(bytes.subarray(at, at + 16), seed)) {
       // A file that has grown, and whose bytes have never reached the disk, ends with zeros.
       return bytes.subarray(at).every((byte) => byte === 0) ? { kind: 'rows', rows, torn: rest } : damaged;
     }
@@ -111,5 +148,3 @@ export function readSidecar(bytes: Uint8Array, log: SealedPart, shape: Shape): S
   }
   return { kind: 'rows', rows, torn: 0 };
 }
-
-const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);

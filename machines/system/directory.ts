@@ -31,6 +31,8 @@ export function domainOf(id: string): number {
 
 export class Directory {
   private readonly slots = new Map<string, Slot>();
+  /** Of snapshots whose digest was asked for: they never change, and no two actors have the same one. */
+  private readonly texts = new WeakMap<Snapshot<unknown>, string>();
   private readonly journal: Journal;
   private readonly wiring: Wiring;
   private readonly machines: typeof kinds;
@@ -131,7 +133,12 @@ export class Directory {
   digest(): number {
     let hash = 17;
     for (const id of this.ids()) {
-      const text = JSON.stringify([id, this.state(id)]);
+      const { snapshot } = this.slots.get(id)!;
+      let text = this.texts.get(snapshot);
+      if (text === undefined) {
+        text = JSON.stringify([id, this.state(id)]);
+        this.texts.set(snapshot, text);
+      }
       for (let i = 0; i < text.length; i++) hash = mix(hash, text.charCodeAt(i));
     }
     return hash >>> 0;

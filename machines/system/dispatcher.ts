@@ -1,5 +1,6 @@
 // Takes one command at a time: decide, write guest memory, evolve, log, deliver. Nothing else changes anything.
 import { type Observable, Subject } from 'rxjs';
+import type { Digest } from '../../events/codec.ts';
 import { eventsOf, HypervisorBug } from '../../events/step.ts';
 import { type DomId, END_OF_TIME, type Ns, US } from '../../events/units.ts';
 import { type Command, type Outcome, returnOf, type Step } from '../../events/vocabulary.ts';
@@ -9,6 +10,7 @@ import { decide, evolve, Host, type HostOptions, type HostSnapshot, subsystemOf,
 import { Memory, type MemorySnapshot } from '../../src/memory/memory.ts';
 import { RecordingReader } from '../../src/memory/reader.ts';
 import type { Image } from '../../src/storage/image.ts';
+import { mix } from '../../src/tables/table.ts';
 import { ActorGuests } from '../executor/actor-guests.ts';
 import { costOf } from '../executor/costs.ts';
 import { Dom0Services } from '../executor/dom0-services.ts';
@@ -23,6 +25,11 @@ export interface DispatcherOptions extends HostOptions, DirectoryOptions {
   readonly onStep?: (step: Step) => void;
   /** Another `decide`: for mutants. */
   readonly deciding?: typeof decide;
+  /**
+   * Called at the first quiet moment after every `every` steps, which follows from the run alone: where digests and checkpoints are
+   * taken. It must only look.
+   */
+  readonly pause?: { readonly every: number; readonly at: (dispatcher: Dispatcher) => void };
 }
 
 /** Everything that a host is at a quiet moment. */
@@ -30,6 +37,8 @@ export interface Checkpoint {
   readonly seq: number;
   readonly now: Ns;
   readonly debt: Ns;
+  /** The step from which on the next pause is due. */
+  readonly due: number;
   readonly host: HostSnapshot;
   readonly memory: MemorySnapshot;
   readonly actors: ReadonlyMap<string, ActorSnapshot>;
@@ -64,11 +73,13 @@ export class Dispatcher implements System {
   private draining = false;
   /** What dom0's services have cost and have not been charged for yet. */
   private debt: Ns = 0;
+  private due: number;
   seq = 0;
   now: Ns = 0;
 
   constructor(options: DispatcherOptions) {
     this.options = options;
+    this.due = options.pause?.every ?? Number.POSITIVE_INFINITY;
     this.host = new Host(options);
     this.memory = new Memory(this.host.journal);
     this.reader = new RecordingReader(this.memory);
@@ -97,6 +108,7 @@ export class Dispatcher implements System {
   /** An input from outside, at the present moment. The step is taken, and all that follows from it at once. */
   input(command: Command, origin: string): Outcome {
     if (!this.quiet) throw new HypervisorBug('an input while the host is not quiet');
+    this.pause();
     const outcome = this.step(command, origin, null).outcome;
     this.settle();
     return outcome;
@@ -120,6 +132,7 @@ export class Dispatcher implements System {
   /** One slice, one timer, or false where the next is beyond `limit`. The host is quiet before and after. */
   advance(limit: Ns): boolean {
     this.settle();
+    this.pause();
     if (this.debt >= CHARGE_NS) {
       const ran_ns = this.debt;
       this.debt = 0;
@@ -152,7 +165,7 @@ export class Dispatcher implements System {
   /** An undo point; the function that it answers puts everything back, actors and memory included. */
   mark(): () => void {
     if (!this.quiet) throw new HypervisorBug('a mark while the host is not quiet');
-    const { seq, now, debt } = this;
+    const { seq, now, debt, due } = this;
     const at = this.host.journal.mark();
     return () => {
       this.host.journal.rollback(at);
@@ -161,6 +174,7 @@ export class Dispatcher implements System {
       this.seq = seq;
       this.now = now;
       this.debt = debt;
+      this.due = due;
     };
   }
 
@@ -170,6 +184,7 @@ export class Dispatcher implements System {
       seq: this.seq,
       now: this.now,
       debt: this.debt,
+      due: this.due,
       host: this.host.snapshot(),
       memory: this.memory.snapshot(),
       actors: this.directory.snapshot(),
@@ -181,11 +196,34 @@ export class Dispatcher implements System {
     this.seq = checkpoint.seq;
     this.now = checkpoint.now;
     this.debt = checkpoint.debt;
+    // One that was taken without pauses knows of none.
+    this.due = this.options.pause ? Math.min(checkpoint.due, this.dueAfter(checkpoint.seq)) : checkpoint.due;
     this.host.restore(checkpoint.host);
     this.memory.restore(checkpoint.memory);
     this.directory.restore(checkpoint.actors);
     this.guests.restore(checkpoint.guests);
     this.dom0.restore(checkpoint.dom0);
+  }
+
+  /** Of a quiet moment: what does not follow from equal runs differs. */
+  digest(): Digest {
+    return {
+      seq: this.seq,
+      state: this.host.digest(),
+      memory: this.memory.digest(),
+      actors: this.directory.digest(),
+      executors: mix(this.guests.digest(), this.dom0.digest()) >>> 0,
+    };
+  }
+
+  private pause(): void {
+    if (this.seq < this.due) return;
+    this.due = this.dueAfter(this.seq);
+    this.options.pause?.at(this);
+  }
+  private dueAfter(seq: number): number {
+    const every = this.options.pause?.every ?? Number.POSITIVE_INFINITY;
+    return (Math.floor(seq / every) + 1) * every;
   }
 
   private step(command: Command, origin: string, cause: number | null): Step {

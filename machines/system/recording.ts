@@ -1,16 +1,23 @@
 // A live run with its log: the header, every step, every piece of an image when it is first read, and the end.
 import { bytesOf } from '../../events/bytes.ts';
-import type { Hash, RunEnd, RunHeader } from '../../events/log.ts';
+import type { Digest } from '../../events/codec.ts';
+import { type Hash, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from '../../events/log.ts';
+import { HypervisorBug } from '../../events/step.ts';
 import { type Acknowledged, type RunSink, StreamSink } from '../../events/store.ts';
 import type { HostConfig } from '../../src/host-config.ts';
 import { type Image, SECTOR_SIZE } from '../../src/storage/image.ts';
-import { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
+import { type Checkpoint, Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 
 /** Images are logged in pieces of this many sectors. */
 export const CHUNK_SECTORS = 8;
 
-export type RecordingOptions = Omit<DispatcherOptions, 'config' | 'seed' | 'onStep'> & {
+/** The host's digests go into the log at the first quiet moment after so many steps, and there checkpoints are taken. */
+export const PAUSE_EVERY = 4 * STEPS_PER_BLOCK;
+
+export type RecordingOptions = Omit<DispatcherOptions, 'config' | 'seed' | 'onStep' | 'pause'> & {
   readonly header: RunHeader;
+  /** Called at every quiet moment whose digests are in the log. */
+  readonly onPause?: (dispatcher: Dispatcher, digest: Digest) => void;
   /** For the chain, where there is a `sink`. */
   readonly hash?: Hash;
 } & (
@@ -22,8 +29,10 @@ export type RecordingOptions = Omit<DispatcherOptions, 'config' | 'seed' | 'onSt
 export class Recording {
   readonly dispatcher: Dispatcher;
   private readonly store: RunSink;
+  /** Which pieces of each image the file has. */
+  private readonly chunks = new Map<number, Set<number>>();
   constructor(options: RecordingOptions) {
-    const { header, hash, images, ...others } = options;
+    const { header, hash, images, onPause, ...others } = options;
     this.store = 'store' in options ? options.store : new StreamSink(header, options.sink, hash);
     this.dispatcher = new Dispatcher({
       ...others,
@@ -33,12 +42,32 @@ export class Recording {
       onStep: (step) => {
         this.store.append(step);
       },
+      pause: {
+        every: PAUSE_EVERY,
+        at: (dispatcher) => {
+          const digest = dispatcher.digest();
+          this.store.addDigest(digest);
+          onPause?.(dispatcher, digest);
+        },
+      },
     });
   }
 
   /** Makes every step so far as safe as the store promises: before anything that came of them leaves the host. */
   acknowledge(): Acknowledged {
     return this.store.acknowledge();
+  }
+
+  /**
+   * Ends the store's file, and goes on in a next one that starts from a checkpoint of the host as it is now, and that needs nothing of
+   * the files before it. Only at a quiet moment; whether it could be done is what `acknowledge` answers from then on.
+   *
+   * @param encode `encodeCheckpoint`
+   */
+  rotate(encode: (checkpoint: Checkpoint) => Uint8Array): void {
+    if (!this.store.rotate) throw new HypervisorBug('this store keeps a run in one piece');
+    this.store.rotate(endOf(this.dispatcher), encode(this.dispatcher.checkpoint()));
+    this.chunks.clear();
   }
 
   /** Closes the log with the state that the run has led to. Whether it could be kept is what `acknowledge` answers from then on. */
@@ -53,16 +82,22 @@ export class Recording {
     this.store.seal();
   }
 
+  private isFirst(image: number, chunk: number): boolean {
+    let chunks = this.chunks.get(image);
+    if (!chunks) {
+      chunks = new Set();
+      this.chunks.set(image, chunks);
+    }
+    return chunks.size < chunks.add(chunk).size;
+  }
   /** The same image, whose pieces are logged when they are first read. Pieces of zeros are logged without their bytes. */
   private recorded(image: Image, number: number): Image {
-    const known = new Set<number>();
     return {
       sectors: image.sectors,
       read: (sector, into) => {
         const last = sector + into.length / SECTOR_SIZE - 1;
         for (let chunk = Math.floor(sector / CHUNK_SECTORS); chunk <= Math.floor(last / CHUNK_SECTORS); chunk++) {
-          if (known.has(chunk)) continue;
-          known.add(chunk);
+          if (!this.isFirst(number, chunk)) continue;
           const first = chunk * CHUNK_SECTORS;
           const bytes = new Uint8Array(Math.min(CHUNK_SECTORS, image.sectors - first) * SECTOR_SIZE);
           image.read(first, bytes);

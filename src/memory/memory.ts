@@ -22,6 +22,8 @@ class Frame {
   readonly epoch: number;
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** Of the content, where it was asked for and nothing was written since. */
+  hash: number | undefined;
   constructor(epoch: number, bytes: Uint8Array) {
     this.epoch = epoch;
     this.bytes = bytes;
@@ -92,12 +94,9 @@ export class Memory implements Frames {
   digest(): number {
     let hash = 17;
     for (const mfn of this.resident()) {
-      const { view } = this.frames.get(mfn)!;
-      let content = 0;
-      for (let offset = 0; offset < PAGE_SIZE; offset += 4) {
-        const word = view.getInt32(offset, true);
-        if (word !== 0) content = mix(mix(content, offset), word);
-      }
+      const frame = this.frames.get(mfn)!;
+      frame.hash ??= contentOf(frame.view);
+      const content = frame.hash;
       if (content !== 0) hash = mix(mix(hash, mfn), content);
     }
     return hash >>> 0;
@@ -126,7 +125,10 @@ export class Memory implements Frames {
   private own(mfn: Mfn): Frame {
     const epoch = this.journal.epoch + this.version;
     const frame = this.frame(mfn);
-    if (frame.epoch === epoch) return frame;
+    if (frame.epoch === epoch) {
+      frame.hash = undefined;
+      return frame;
+    }
     const owned = new Frame(epoch, frame === zero ? new Uint8Array(PAGE_SIZE) : frame.bytes.slice());
     this.replace(mfn, owned);
     return owned;
@@ -146,4 +148,13 @@ export class Memory implements Frames {
     if (frame === undefined) this.frames.delete(mfn);
     else this.frames.set(mfn, frame);
   }
+}
+
+function contentOf(view: DataView): number {
+  let hash = 0;
+  for (let offset = 0; offset < PAGE_SIZE; offset += 4) {
+    const word = view.getInt32(offset, true);
+    if (word !== 0) hash = mix(mix(hash, offset), word);
+  }
+  return hash;
 }

@@ -8,6 +8,8 @@ export class Records<T extends object> {
   readonly name: string;
   private readonly journal: Journal;
   private readonly roots = new Map<number, T>();
+  /** Of values whose digest was asked for: they never change. */
+  private readonly texts = new WeakMap<T, string>();
   constructor(name: string, journal: Journal) {
     this.name = name;
     this.journal = journal;
@@ -36,7 +38,14 @@ export class Records<T extends object> {
   /** 0 where there are none. */
   digest(): number {
     let hash = 0;
-    for (const [key, value] of this.entries()) hash = mixText(mix(hash, key), JSON.stringify(value));
+    for (const [key, value] of this.entries()) {
+      let text = this.texts.get(value);
+      if (text === undefined) {
+        text = JSON.stringify(value);
+        this.texts.set(value, text);
+      }
+      hash = mixText(mix(hash, key), text);
+    }
     return hash >>> 0;
   }
   snapshot(): ReadonlyMap<number, T> {

@@ -142,7 +142,7 @@ describe('a log that can not be used: status 2', () => {
     [
       'a newer version',
       () => newer(good()),
-      'xenolog: the log has format 99; this xenolog reads up to 1 (DIR/bad.xlog): use a newer xenolog',
+      'xenolog: the log has format 99; this xenolog reads up to 2 (DIR/bad.xlog): use a newer xenolog',
     ],
     ['something after its end', () => Buffer.concat([good(), Buffer.from('x')]), 'xenolog: 1 bytes follow the end of the log'],
   ])('%s', (_, bytes, message) => {

@@ -1,6 +1,7 @@
 // A file system in memory that fails where a test wants it to, and that can lose its power.
 import type { FileLayer } from '../../adapters/file-store/file-layer.ts';
-import { joined } from '../../events/store.ts';
+import { joined } from '../../events/bytes.ts';
+import { bytesSource, type Source } from '../../events/source.ts';
 
 interface MemoryFile {
   bytes: Uint8Array;
@@ -74,6 +75,10 @@ export class FaultyFiles implements FileLayer {
   }
   read(path: string): Uint8Array | undefined {
     return this.disk.get(path)?.bytes;
+  }
+  source(path: string): Source | undefined {
+    const file = this.disk.get(path);
+    return file && bytesSource(file.bytes);
   }
 
   /** The machine again, after its power was off: what was not synced is gone, the locks' owners too, and nothing fails any more. */
