@@ -3,8 +3,15 @@ import type { Log } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { evolve, Host } from '../src/host.ts';
 import type { HostConfig } from '../src/host-config.ts';
+import { startOf } from './checkpoint.ts';
 
-export const newHost = (log: Log): Host => new Host({ config: log.header.host as HostConfig, seed: log.header.seed });
+/** The host before the first step that the log has. */
+export function newHost(log: Log): Host {
+  const host = new Host({ config: log.header.host as HostConfig, seed: log.header.seed });
+  const start = startOf(log);
+  if (start) host.restore(start.host);
+  return host;
+}
 
 /** The state after all of a log: reads nothing but the facts. */
 export function fold(log: Log): Host {

@@ -1,4 +1,6 @@
 // The four replays, and what can be asked of a log.
+export { type CachedCheckpoint, type CacheMedium, CheckpointCache, MemoryMedium } from './cache.ts';
+export { decodeCheckpoint, encodeCheckpoint, startOf } from './checkpoint.ts';
 export { Cursor } from './cursor.ts';
 export { type Divergence, describeDivergence, describeStep, formatTime, same, show } from './divergence.ts';
 export { toJsonLine } from './export/jsonl.ts';
@@ -6,5 +8,6 @@ export { fold, foldSteps, newHost } from './fold.ts';
 export { type Followed, type FollowOptions, follow } from './follow.ts';
 export { loggedImages } from './images.ts';
 export { type Reenacted, type ReenactOptions, reenact } from './reenact.ts';
+export { type FoundCheckpoint, newestCheckpoint, type ResumedHost, resumeHost } from './resume.ts';
 export { type VerifyOptions, verify } from './verify.ts';
 export { Steps, why } from './why.ts';

@@ -1,9 +1,11 @@
 // The fourth replay: the whole host again, from the inputs alone. Is the run deterministic? What was in memory?
+import type { Digest } from '../events/codec.ts';
 import type { Log } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { type Checkpoint, Dispatcher, type DispatcherOptions } from '../machines/system/dispatcher.ts';
-import { endOf } from '../machines/system/recording.ts';
+import { endOf, PAUSE_EVERY } from '../machines/system/recording.ts';
 import type { HostConfig } from '../src/host-config.ts';
+import { startOf } from './checkpoint.ts';
 import { type Divergence, same } from './divergence.ts';
 import { loggedImages } from './images.ts';
 import { differs } from './verify.ts';
@@ -24,10 +26,11 @@ export interface Reenacted {
 
 /** Admits an input when its own number comes, compares every step with the log, and at the end the state with the one the log closes with. */
 export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
-  const { from, until = log.length, onStep, onQuiet } = options;
+  const { from = startOf(log), until = log.length, onStep, onQuiet } = options;
   let divergence: Divergence | null = null;
   const expected = log.steps(from?.seq ?? 0);
   const inputs = nextInputs(log, from?.seq ?? 0);
+  const digests = log.digests(from?.seq ?? 0);
   const dispatcher = new Dispatcher({
     config: log.header.host as HostConfig,
     seed: log.header.seed,
@@ -43,11 +46,17 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
       const [what, part] = differenceOf(step, logged);
       divergence = differs(log, logged, what, part(logged), part(step));
     },
+    // So that whoever goes on from here knows when the next is due.
+    pause: { every: PAUSE_EVERY, at: () => {} },
   });
   if (from) dispatcher.restore(from);
 
   let input = inputs.next().value;
+  let digest = digests.next().value;
   while (dispatcher.seq < until && !divergence) {
+    for (; digest && digest.seq <= dispatcher.seq; digest = digests.next().value)
+      if (digest.seq === dispatcher.seq) divergence = differsFrom(digest, dispatcher);
+    if (divergence) break;
     onQuiet?.(dispatcher);
     if (input && input.seq === dispatcher.seq) {
       dispatcher.now = input.time;
@@ -65,6 +74,14 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
       divergence = { seq: log.length, what: 'the state at the end differs', expected: log.end, got: end, causes: [] };
   }
   return { dispatcher, divergence };
+}
+
+/** A host whose digests are not those that the log has for this moment: no step has shown it. */
+function differsFrom(logged: Digest, dispatcher: Dispatcher): Divergence | null {
+  const got = dispatcher.digest();
+  if (same(got, logged)) return null;
+  const parts = (['state', 'memory', 'actors', 'executors'] as const).filter((part) => got[part] !== logged[part]);
+  return { seq: logged.seq, what: `before it, ${parts.join(' and ')} differ`, expected: logged, got, causes: [] };
 }
 
 /** What differs first, in words, and that part of a step. */

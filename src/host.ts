@@ -112,6 +112,11 @@ export class Host {
   table(name: string): Table<TableSchema> | undefined {
     return [...this.xen.tables, ...this.tables].find((table) => table.name === name);
   }
+  /** What snapshots rely on: the tables and their columns, the records, each by name. */
+  layout(): readonly string[] {
+    const tables = [...this.xen.tables, ...this.tables].map(({ name, schema }) => JSON.stringify([name, schema]));
+    return [...tables, ...this.records.map(({ name }) => name)];
+  }
   get tableNames(): readonly string[] {
     return [...this.xen.tables, ...this.tables].map((table) => table.name);
   }

@@ -1,11 +1,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FileStore } from '../../adapters/file-store/file-store.ts';
+import { loadScenario } from '../../adapters/load-scenario.ts';
+import { openLog } from '../../adapters/log-file.ts';
+import { play } from '../../adapters/play.ts';
 import { SECOND } from '../../events/units.ts';
+import { Recording } from '../../machines/index.ts';
 import { base64, toJsonLine } from '../../replay/export/jsonl.ts';
-import { type Played, playLivecd } from '../livecd.ts';
+import { encodeCheckpoint } from '../../replay/index.ts';
+import { type Played, playLivecd, SCENARIO } from '../livecd.ts';
 
 const reader = new URL('../../examples/read-log.py', import.meta.url).pathname;
 const python = spawnSync('python3', ['--version']).status === 0;
@@ -31,6 +37,24 @@ describe.skipIf(!python && process.env['CI'] === undefined)('a reader in another
     let count = 0;
     played.log.facts(() => count++);
     expect(theirs.split('\n')).toHaveLength(count + 1);
+  });
+
+  test('reads a run of several files, as ours does', () => {
+    const parts = join(dir, 'parts.xlog');
+    const { header, images, run } = loadScenario(SCENARIO);
+    const recording = new Recording({ header, images, store: new FileStore({ path: parts, header, durability: 'none' }) });
+    const playing = play(recording.dispatcher, run, 20 * SECOND);
+    for (let n = 0; !playing.next().done; n++) if (n === 1 || n === 2) recording.rotate(encodeCheckpoint);
+    recording.finish();
+    const list = (path: string) => execFileSync('python3', [reader, path], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    const ours = (path: string) => [...openLog(path).steps()].map((step) => `${toJsonLine(step)}\n`).join('');
+    expect(openLog(parts).parts).toBe(3);
+    expect(list(parts)).toBe(ours(parts));
+    const second = join(dir, 'parts.2.xlog');
+    expect(list(second)).toBe(ours(second));
+    expect(ours(parts).endsWith(ours(second))).toBe(true);
+    writeFileSync(second, readFileSync(join(dir, 'parts.3.xlog')));
+    expect(spawnSync('python3', [reader, parts], { maxBuffer: 1 << 28 })).toMatchObject({ status: 2 });
   });
 
   test('refuses what is damaged, and reads what was cut as far as it goes', () => {

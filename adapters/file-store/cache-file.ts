@@ -1,0 +1,95 @@
+// RUN.xlog-cache as a file. Whatever goes wrong with it is no reason to stop: a run without it is only slower to come back to.
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import type { Log } from '../../events/log.ts';
+import { type CacheMedium, CheckpointCache } from '../../replay/cache.ts';
+import { codeOf } from './file-layer.ts';
+
+/** Where the checkpoints of a run are kept whose first file is `path`. */
+export const cacheOf = (path: string): string => `${path}-cache`;
+
+/** The calls that a cache makes. */
+export interface CacheFiles {
+  /** `write`: made where it is not there. */
+  open(path: string, mode: 'read' | 'write'): number;
+  size(fd: number): number;
+  read(fd: number, into: Uint8Array, at: number): number;
+  write(fd: number, bytes: Uint8Array, at: number): number;
+  truncate(fd: number, size: number): void;
+  close(fd: number): void;
+}
+
+export const nodeCacheFiles: CacheFiles = {
+  open(path, mode) {
+    if (mode === 'read') return openSync(path, 'r');
+    try {
+      return openSync(path, 'r+');
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      return openSync(path, 'wx+');
+    }
+  },
+  size: (fd) => fstatSync(fd).size,
+  read: (fd, into, at) => readSync(fd, into, 0, into.length, at),
+  write: (fd, bytes, at) => writeSync(fd, bytes, 0, bytes.length, at),
+  truncate: (fd, size) => ftruncateSync(fd, size),
+  close: (fd) => closeSync(fd),
+};
+
+class FileMedium implements CacheMedium {
+  private readonly fd: number;
+  private readonly files: CacheFiles;
+  constructor(path: string, mode: 'read' | 'write', files: CacheFiles) {
+    this.files = files;
+    this.fd = files.open(path, mode);
+  }
+  get size(): number {
+    return this.files.size(this.fd);
+  }
+  read(at: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - at)));
+    for (let done = 0; done < bytes.length; ) {
+      const count = this.files.read(this.fd, bytes.subarray(done), at + done);
+      if (count === 0) return bytes.subarray(0, done);
+      done += count;
+    }
+    return bytes;
+  }
+  write(at: number, bytes: Uint8Array): void {
+    // What stood there goes first: a reader never sees half of the old behind half of the new.
+    if (this.size > at) this.files.truncate(this.fd, at);
+    for (let done = 0; done < bytes.length; ) done += this.files.write(this.fd, bytes.subarray(done), at + done);
+  }
+  close(): void {
+    this.files.close(this.fd);
+  }
+}
+
+/** A cache that is open. */
+export interface OpenCache {
+  readonly cache: CheckpointCache;
+  close(): void;
+}
+
+/**
+ * The checkpoints of a run. `path` is that of its first file. To be read: undefined where there are none. To be written: made where it
+ * is not there, and what can not be used of it is written over.
+ *
+ * @throws what node:fs throws
+ */
+export function openCache(path: string, { run }: Pick<Log, 'run'>, mode: 'write', files?: CacheFiles): OpenCache;
+export function openCache(path: string, { run }: Pick<Log, 'run'>, mode: 'read', files?: CacheFiles): OpenCache | undefined;
+export function openCache(
+  path: string,
+  { run }: Pick<Log, 'run'>,
+  mode: 'read' | 'write',
+  files: CacheFiles = nodeCacheFiles,
+): OpenCache | undefined {
+  let medium: FileMedium;
+  try {
+    medium = new FileMedium(cacheOf(path), mode, files);
+  } catch (error) {
+    if (mode === 'read' && codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  return { cache: new CheckpointCache(medium, run), close: () => medium.close() };
+}

@@ -1,0 +1,79 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Digest } from '../../events/codec.ts';
+import { SECOND } from '../../events/units.ts';
+import type { Checkpoint } from '../../machines/index.ts';
+import {
+  CheckpointCache,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  MemoryMedium,
+  newestCheckpoint,
+  reenact,
+  resumeHost,
+} from '../../replay/index.ts';
+import { type Played, playLivecd } from '../livecd.ts';
+
+let played: Played;
+/** Of quiet moments all over the run: in boot, while guests ping and write, at the end. */
+const taken: { checkpoint: Checkpoint; digest: Digest }[] = [];
+const medium = new MemoryMedium();
+beforeAll(() => {
+  played = playLivecd(60 * SECOND);
+  const cache = new CheckpointCache(medium, played.log.run);
+  let next = 0;
+  reenact(played.log, {
+    onQuiet: (dispatcher) => {
+      if (dispatcher.seq < next) return;
+      next = dispatcher.seq + 211;
+      const checkpoint = dispatcher.checkpoint();
+      const digest = dispatcher.digest();
+      taken.push({ checkpoint, digest });
+      cache.write(checkpoint, digest);
+    },
+  });
+});
+
+describe('checkpoints', () => {
+  test('of any quiet moment are listed, and give the host back as it was', () => {
+    const cache = new CheckpointCache(medium, played.log.run);
+    expect(cache.problem).toBeUndefined();
+    expect(cache.list().map(({ seq, digest }) => ({ seq, digest }))).toEqual(
+      taken.map(({ digest }) => ({ seq: digest.seq, digest })),
+    );
+    for (const { digest } of taken) {
+      const { checkpoint, rejected } = newestCheckpoint(played.log, cache, digest.seq);
+      expect(rejected).toEqual([]);
+      expect(checkpoint?.seq).toBe(digest.seq);
+    }
+  });
+  test('lead to the end of the run, step by step', () => {
+    for (const { digest } of taken) {
+      const cache = new CheckpointCache(medium, played.log.run);
+      const { checkpoint } = newestCheckpoint(played.log, cache, digest.seq);
+      const { divergence, dispatcher } = reenact(played.log, { from: checkpoint! });
+      expect(divergence).toBeNull();
+      expect(dispatcher.seq).toBe(played.end.steps);
+    }
+  });
+  test('share what has not changed', () => {
+    const alone = new MemoryMedium();
+    for (const { checkpoint, digest } of taken) {
+      const one = new MemoryMedium();
+      new CheckpointCache(one, played.log.run).write(checkpoint, digest);
+      alone.write(alone.size, one.read(0, one.size));
+    }
+    expect(medium.size).toBeLessThan(alone.size * 0.75);
+  });
+  test('by themselves are bytes too', () => {
+    const { checkpoint } = taken.at(-3)!;
+    const again = decodeCheckpoint(encodeCheckpoint(checkpoint))!;
+    expect(reenact(played.log, { from: again }).divergence).toBeNull();
+  });
+  test('none, or thrown away: the same host, from the beginning', () => {
+    const { dispatcher, divergence, from } = resumeHost(played.log, undefined);
+    expect({ divergence, from }).toEqual({ divergence: null, from: 0 });
+    const cached = resumeHost(played.log, new CheckpointCache(medium, played.log.run));
+    expect(cached.from).toBeGreaterThan(played.end.steps - 500);
+    expect(cached.dispatcher.digest()).toEqual(dispatcher.digest());
+  });
+});
