@@ -49,6 +49,19 @@ class Extent {
   }
 }
 
+/** The rows of an extent before their cells are put in. A class, so that the rows of all owners are objects of one shape. */
+class ExtentRows {
+  readonly #extent: Extent;
+  readonly #shift: number;
+  constructor(extent: Extent, shift: number) {
+    this.#extent = extent;
+    this.#shift = shift;
+  }
+  get length(): number {
+    return this.#extent.pages.length << this.#shift;
+  }
+}
+
 /** Row numbers are 0 to this; what is no such number is no row: it reads as 0, and nothing is written there. */
 const LAST_ROW = 2 ** 31 - 1;
 
@@ -276,12 +289,10 @@ export class Table<S extends TableSchema> {
   }
 
   private cells(extent: Extent): Rows<S> {
-    const rows: Record<string, unknown> = {};
+    const rows = new ExtentRows(extent, this.shift) as unknown as Record<string, Cell>;
     for (const column of this.columns)
       rows[column.name] = new (column.names ? NameCell : Cell)(column, extent, this.journal, this.shift);
-    const { shift } = this;
-    Object.defineProperty(rows, 'length', { get: () => extent.pages.length << shift });
-    return rows as Rows<S>;
+    return rows as unknown as Rows<S>;
   }
 
   private own(owner: number, entry: { extent: Extent; rows: Rows<S> } | undefined): void {
