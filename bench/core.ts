@@ -25,13 +25,13 @@ export class CoreBench {
   events = 0;
 
   /** `sink` takes the bytes of the log; without it there is none. */
-  constructor(sink?: (bytes: Uint8Array) => void) {
+  constructor(sink?: (bytes: Uint8Array) => void, domains = DOMAINS, channels = CHANNELS) {
     const journal = new Journal();
     this.xen = new Xen(journal, machine);
     this.memory = new Memory(journal);
     this.reader = new RecordingReader(this.memory);
     this.writer = sink && new LogWriter(header, sink, nodeHash);
-    for (let domid = 1; domid <= DOMAINS; domid++) {
+    for (let domid = 1; domid <= domains; domid++) {
       this.call({
         type: 'domctl.createdomain',
         domid: 0x7ff2,
@@ -50,9 +50,9 @@ export class CoreBench {
       evolve(this.xen, { type: 'vcpu.detached', domid, vcpu: 0, at_ns: 0 }, 0);
       this.call({ type: 'domctl.unpausedomain', domid: 0x7ff2, domain: domid });
     }
-    for (let domid = 1; domid <= DOMAINS; domid++)
-      for (let k = 0; k < CHANNELS; k++) {
-        const peer = peerOf(domid, k);
+    for (let domid = 1; domid <= domains; domid++)
+      for (let k = 0; k < channels; k++) {
+        const peer = peerOf(domid, k, domains);
         const allocated = this.call({ type: 'evtchn.alloc_unbound', domid, dom: domid, remote_dom: peer });
         const { port } = (allocated as { value: { port: number } }).value;
         this.call({ type: 'evtchn.bind_interdomain', domid: peer, remote_dom: domid, remote_port: port });

@@ -10,6 +10,7 @@ import { bareXstate, LiveBench } from './live.ts';
 import { runLivecd } from './livecd.ts';
 import { makeMix } from './mix.ts';
 import { prepareNaive } from './naive.ts';
+import { perCall, perIdleDomain } from './scale.ts';
 import { fanOut, hostWriter, rate, Served, storeWriter, transactionRate, writeRate, writes } from './xenstore.ts';
 
 const { values: options } = parseArgs({
@@ -146,6 +147,22 @@ const benches: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
         ...atMost(mib / 512, 1),
       },
       { name: '  of which the domains', value: (rss - before) / 2 ** 20, unit: 'MiB', ...figure },
+    ];
+  },
+
+  scale() {
+    const calls = count(300_000);
+    const cost = interleaved({ hundred: () => perCall(100, calls), many: () => perCall(10_000, calls) });
+    const idle = perIdleDomain(10_000);
+    return [
+      {
+        name: 'a hypercall among 10,000 domains',
+        value: cost.many * 1e9,
+        unit: 'ns',
+        anchor: 'among 100',
+        ...atMost(cost.many / cost.hundred, 3),
+      },
+      { name: 'an idle domain of the core', value: idle / 1024, unit: 'KiB', anchor: '20 KiB', ...atMost(idle / 20_480, 1) },
     ];
   },
 

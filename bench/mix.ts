@@ -17,8 +17,8 @@ export interface Mix {
   readonly arg: Uint16Array;
 }
 
-/** `length` calls from a generator with a fixed seed (xorshift32). */
-export function makeMix(length: number): Mix {
+/** `length` calls of so many domains from a generator with a fixed seed (xorshift32). */
+export function makeMix(length: number, domains = DOMAINS): Mix {
   let state = 0x9e3779b9;
   const draw = (below: number): number => {
     state ^= state << 13;
@@ -31,13 +31,13 @@ export function makeMix(length: number): Mix {
   const arg = new Uint16Array(length);
   for (let i = 0; i < length; i++) {
     const percent = draw(100);
-    domid[i] = 1 + draw(DOMAINS);
+    domid[i] = 1 + draw(domains);
     if (percent < 70) {
       op[i] = SEND;
       arg[i] = 1 + draw(2 * CHANNELS);
     } else if (percent < 78) {
       op[i] = BIND;
-      arg[i] = 1 + draw(DOMAINS);
+      arg[i] = 1 + draw(domains);
     } else if (percent < 84) {
       op[i] = CLOSE;
       arg[i] = 2 * CHANNELS + 1 + draw(2 * CHANNELS);
@@ -47,4 +47,4 @@ export function makeMix(length: number): Mix {
 }
 
 /** The domain that channel `k` of `domid` goes to. */
-export const peerOf = (domid: number, k: number): number => ((domid - 1 + k + 1) % DOMAINS) + 1;
+export const peerOf = (domid: number, k: number, domains = DOMAINS): number => ((domid - 1 + k + 1) % domains) + 1;
