@@ -21,6 +21,19 @@ test('a row holds what was put there, and an unwritten one nothing', () => {
   expect([...table.inUse(4)]).toEqual([]);
 });
 
+test('a column may have any name that has no $', () => {
+  const table = new Table('claim', { pages: 'f64', table: 'u8', extent: 'u8' } as const, new Journal(), 1);
+  const rows = table.add(1);
+  rows.pages.put(0, 7);
+  rows.table.put(1, 8);
+  rows.extent.put(2, 9);
+  expect([0, 1, 2].map((row) => table.row(1, row))).toEqual([
+    { pages: 7, table: 0, extent: 0 },
+    { pages: 0, table: 8, extent: 0 },
+    { pages: 0, table: 0, extent: 9 },
+  ]);
+});
+
 test.each([-1, -PAGE, 1.5, 2 ** 31, 2 ** 32, 2 ** 32 + 5, 2 ** 53 - 1])(
   '%d is no row: it reads as nothing and nothing is written',
   (row) => {

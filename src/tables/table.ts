@@ -40,25 +40,37 @@ class Column implements Restorable {
   }
 }
 
-/** The pages that one owner has in a table: row `r` of the owner is row `pages[r >> shift]`, `r & mask`. */
-class Extent {
-  readonly pages: number[] = [];
-  readonly table: Table<TableSchema>;
-  constructor(table: Table<TableSchema>) {
-    this.table = table;
-  }
-}
+const NO_PAGE = -1;
 
-/** The rows of an extent before their cells are put in. A class, so that the rows of all owners are objects of one shape. */
-class ExtentRows {
-  readonly #extent: Extent;
-  readonly #shift: number;
-  constructor(extent: Extent, shift: number) {
-    this.#extent = extent;
-    this.#shift = shift;
+/**
+ * What one owner has in a table: row `r` of the owner is row `pages[r >> shift]`, `r & mask`. Its cells are put into it, by the names of
+ * their columns: it is the `Rows` that everybody holds, an object of one shape for all owners. No column's name begins with $.
+ */
+class Extent {
+  readonly $pages: number[] = [];
+  readonly $table: Table<TableSchema>;
+  constructor(table: Table<TableSchema>) {
+    this.$table = table;
   }
   get length(): number {
-    return this.#extent.pages.length << this.#shift;
+    return this.$pages.length << this.$table.shift;
+  }
+  $push(page: number): void {
+    this.$pages.push(page);
+    if (this.$pages.length === 1) this.$tell();
+  }
+  $pop(): void {
+    this.$pages.pop();
+    if (this.$pages.length === 0) this.$tell();
+  }
+  $replace(pages: readonly number[]): void {
+    this.$pages.splice(0, this.$pages.length, ...pages);
+    this.$tell();
+  }
+  /** Every cell knows the first page by heart: most owners have no other. */
+  private $tell(): void {
+    const cells = this as unknown as Readonly<Record<string, Cell>>;
+    for (const column of Object.keys(this.$table.schema)) cells[column]!.firstPage = this.$pages[0] ?? NO_PAGE;
   }
 }
 
@@ -68,6 +80,8 @@ const LAST_ROW = 2 ** 31 - 1;
 /** One column of one owner's rows. Rows beyond the extent read as 0, every column's "unused"; a write makes room. */
 export class Cell {
   protected readonly column: Column;
+  /** Set by the extent, and by nobody else. */
+  firstPage = NO_PAGE;
   private readonly extent: Extent;
   private readonly journal: Journal;
   private readonly shift: number;
@@ -79,17 +93,19 @@ export class Cell {
   }
   at(row: number): number {
     if ((row & LAST_ROW) !== row) return 0;
-    const page = this.extent.pages[row >> this.shift];
-    return page === undefined ? 0 : this.column.array[(page << this.shift) | (row & ((1 << this.shift) - 1))]!;
+    const ordinal = row >> this.shift;
+    const page = ordinal === 0 ? this.firstPage : (this.extent.$pages[ordinal] ?? NO_PAGE);
+    return page === NO_PAGE ? 0 : this.column.array[(page << this.shift) | (row & ((1 << this.shift) - 1))]!;
   }
   /** The only writer of a column. */
   put(row: number, value: number): void {
     if ((row & LAST_ROW) !== row) return;
     const { extent, shift, column } = this;
-    let page = extent.pages[row >> shift];
-    if (page === undefined) {
+    const ordinal = row >> shift;
+    let page = ordinal === 0 ? this.firstPage : (extent.$pages[ordinal] ?? NO_PAGE);
+    if (page === NO_PAGE) {
       if (value === 0) return;
-      page = extent.table.extend(extent, row >> shift);
+      page = extent.$table.extend(extent, ordinal);
     }
     const index = (page << shift) | (row & ((1 << shift) - 1));
     const { array } = column;
@@ -97,7 +113,7 @@ export class Cell {
     if (old === value) return;
     if (this.journal.depth > 0) this.journal.record(column, index, old);
     array[index] = value;
-    extent.table.dirty.pages[page] = 1;
+    extent.$table.dirty.pages[page] = 1;
   }
   add(row: number, amount: number): void {
     const sum = this.at(row) + amount;
@@ -139,10 +155,10 @@ export class Table<S extends TableSchema> {
   readonly schema: S;
   readonly dirty = { pages: new Uint8Array(0) };
   private readonly journal: Journal;
-  private readonly shift: number;
+  readonly shift: number;
   private readonly columns: Column[];
   private hashes = new Int32Array(0);
-  private owners: ({ extent: Extent; rows: Rows<S> } | undefined)[] = [];
+  private owners: (Extent | undefined)[] = [];
   private used = 0;
   private spare: number[] = [];
 
@@ -156,20 +172,20 @@ export class Table<S extends TableSchema> {
 
   /** The rows of an owner, or undefined when it has none here: the domain does not exist. */
   of(owner: number): Rows<S> | undefined {
-    return this.owners[owner]?.rows;
+    return this.owners[owner] as Rows<S> | undefined;
   }
 
   add(owner: number): Rows<S> {
-    const entry = this.entry();
-    this.own(owner, entry);
-    return entry.rows;
+    const extent = this.extent();
+    this.own(owner, extent);
+    return extent as unknown as Rows<S>;
   }
 
   /** Takes an owner's rows away; what stood in them is wiped, so that a page starts as zeros for its next owner. */
   remove(owner: number): void {
-    const entry = this.owners[owner];
-    if (!entry) return;
-    const { pages } = entry.extent;
+    const extent = this.owners[owner];
+    if (!extent) return;
+    const { $pages: pages } = extent;
     for (let ordinal = pages.length - 1; ordinal >= 0; ordinal--) {
       const page = pages[ordinal]!;
       this.wipe(page);
@@ -210,7 +226,7 @@ export class Table<S extends TableSchema> {
     let hash = 0;
     for (const owner of this.ids()) {
       let content = 0;
-      this.owners[owner]!.extent.pages.forEach((page, ordinal) => {
+      this.owners[owner]!.$pages.forEach((page, ordinal) => {
         const inPage = this.pageHash(page);
         if (inPage !== 0) content = mix(mix(content, ordinal), inPage);
       });
@@ -242,7 +258,7 @@ export class Table<S extends TableSchema> {
     const rows = this.used << this.shift;
     return {
       columns: this.columns.map((column) => column.array.slice(0, rows) as ColumnArray),
-      owners: this.owners.map((entry) => entry?.extent.pages.slice()),
+      owners: this.owners.map((extent) => extent?.$pages.slice()),
       used: this.used,
       spare: this.spare.slice(),
     };
@@ -260,48 +276,44 @@ export class Table<S extends TableSchema> {
     this.owners = snapshot.owners.map((pages, owner) => {
       if (!pages) return undefined;
       // Whoever holds the rows of an owner keeps them: only the pages behind them change.
-      const entry = before[owner] ?? this.entry();
-      entry.extent.pages.splice(0, entry.extent.pages.length, ...pages);
-      return entry;
+      const extent = before[owner] ?? this.extent();
+      extent.$replace(pages);
+      return extent;
     });
   }
 
   /** Gives an extent its pages up to `ordinal`; answers the last. Called by a cell that writes beyond its end. */
   extend(extent: Extent, ordinal: number): number {
-    const { pages } = extent;
+    const { $pages: pages } = extent;
     while (pages.length <= ordinal) {
       const page = this.spare.pop() ?? this.used++;
       if (this.columns[0]!.array.length < (page + 1) << this.shift)
         this.growTo(Math.max(page + 1, this.dirty.pages.length * 2, 4));
       if (this.journal.depth > 0)
         this.journal.recordUndo(() => {
-          pages.pop();
+          extent.$pop();
           this.spare.push(page);
         });
-      pages.push(page);
+      extent.$push(page);
     }
     return pages[ordinal]!;
   }
 
-  private entry(): { extent: Extent; rows: Rows<S> } {
+  private extent(): Extent {
     const extent = new Extent(this as unknown as Table<TableSchema>);
-    return { extent, rows: this.cells(extent) };
-  }
-
-  private cells(extent: Extent): Rows<S> {
-    const rows = new ExtentRows(extent, this.shift) as unknown as Record<string, Cell>;
+    const cells = extent as unknown as Record<string, Cell>;
     for (const column of this.columns)
-      rows[column.name] = new (column.names ? NameCell : Cell)(column, extent, this.journal, this.shift);
-    return rows as unknown as Rows<S>;
+      cells[column.name] = new (column.names ? NameCell : Cell)(column, extent, this.journal, this.shift);
+    return extent;
   }
 
-  private own(owner: number, entry: { extent: Extent; rows: Rows<S> } | undefined): void {
+  private own(owner: number, extent: Extent | undefined): void {
     const old = this.owners[owner];
     if (this.journal.depth > 0)
       this.journal.recordUndo(() => {
         this.owners[owner] = old;
       });
-    this.owners[owner] = entry;
+    this.owners[owner] = extent;
   }
 
   private wipe(page: number): void {
