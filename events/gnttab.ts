@@ -1,12 +1,17 @@
-// grant_table_op (public/grant_table.h), version 1 entries. The entries themselves are guest memory.
+// grant_table_op (public/grant_table.h). The entries themselves are guest memory.
 import { bool, int, ints, operation } from './schema.ts';
 
 export const operations = {
   'gnttab.setup_table': operation({ domid: int, dom: int, nr_frames: int }, { frames: ints }),
   'gnttab.query_size': operation({ domid: int, dom: int }, { nr_frames: int, max_nr_frames: int }),
+  /** A kernel's mapping for itself (GNTMAP_host_map), at an address that is its own affair. */
   'gnttab.map_grant_ref': operation({ domid: int, dom: int, ref: int, readonly: bool }, { handle: int, mfn: int }),
+  /** Takes away all that stands behind a handle, wherever it is mapped. */
   'gnttab.unmap_grant_ref': operation({ domid: int, handle: int }),
-  /** One segment; a side is a grant reference of its domain, or a frame of one's own (`*_is_ref` false, then `*_ref` is a gfn). */
+  /**
+   * One segment; a side is a grant reference of its domain, or a page of one's own (`*_is_ref` false, then `*_ref` is a gmfn: a frame
+   * of a PV domain, a gfn of any other).
+   */
   'gnttab.copy': operation({
     domid: int,
     source_dom: int,
@@ -31,11 +36,27 @@ export const operations = {
   'gnttab.get_version': operation({ domid: int, dom: int }, { version: int }),
   'gnttab.get_status_frames': operation({ domid: int, dom: int, nr_frames: int }, { frames: ints }),
   'gnttab.swap_grant_ref': operation({ domid: int, ref_a: int, ref_b: int }),
+  /**
+   * As struct gnttab_map_grant_ref has it. `flags` are GNTMAP_*; `host_addr` is an address in bytes, signed, so that the upper half of
+   * the address space is below zero.
+   */
+  'gnttab.map_grant_ref_at': operation({ domid: int, dom: int, ref: int, flags: int, host_addr: int }, { handle: int, mfn: int }),
+  /** As struct gnttab_unmap_grant_ref has it: takes away the part, or the parts, whose address is not 0. Addresses in bytes. */
+  'gnttab.unmap_grant_ref_at': operation({ domid: int, handle: int, host_addr: int, dev_bus_addr: int }),
+  /** `new_addr` is where the page table entry that replaces the mapping stands; 0 leaves nothing in its place. */
+  'gnttab.unmap_and_replace': operation({ domid: int, handle: int, host_addr: int, new_addr: int }),
+  /** `mfn` goes from the caller to `dom`, which says in its entry `ref` that it takes one. */
+  'gnttab.transfer': operation({ domid: int, mfn: int, dom: int, ref: int }),
+  'gnttab.dump_table': operation({ domid: int, dom: int }),
+  /** `op` is GNTTAB_CACHE_*, `dev_bus_addr` the address of a frame in bytes. */
+  'gnttab.cache_flush': operation({ domid: int, dev_bus_addr: int, offset: int, length: int, op: int }),
+  /** The domain builder's say in which version a domain may choose (grant_opts of XEN_DOMCTL_createdomain); 1 where it says nothing. */
+  'gnttab.set_max_version': operation({ domid: int, dom: int, max_version: int }),
 } as const;
 
 export const facts = {
   'gnttab.table_grown': { domid: int, frames: ints },
-  /** `reading` and `writing` say which GTF flags go up with this mapping: those that were not up before. */
+  /** As `gnttab.mapped`, in logs from before flags and handles were kept as Xen keeps them. */
   'gnttab.ref_mapped': {
     domid: int,
     handle: int,
@@ -45,9 +66,33 @@ export const facts = {
     readonly: bool,
     set_flags: int,
   },
+  /** As `gnttab.unmapped`, in the same logs. */
   'gnttab.ref_unmapped': { domid: int, handle: int, dom: int, ref: int, clear_flags: int },
   'gnttab.copied': { source_mfn: int, source_offset: int, dest_mfn: int, dest_offset: int, len: int },
   'gnttab.entry_seeded': { domid: int, ref: int, gfn: int, backend: int },
   /** Two entries that nobody uses have changed places in guest memory. */
   'gnttab.refs_swapped': { domid: int, ref_a: int, ref_b: int },
+  /** `flags` are GNTMAP_*; `set_flags` are the GTF flags that go up with this mapping, in the entry or in its status word. */
+  'gnttab.mapped': {
+    domid: int,
+    handle: int,
+    dom: int,
+    ref: int,
+    mfn: int,
+    flags: int,
+    host_addr: int,
+    set_flags: int,
+  },
+  /** `parts` are those of GNTMAP_host_map and GNTMAP_device_map that are gone; with the last of them the handle is free. */
+  'gnttab.unmapped': { domid: int, handle: int, dom: int, ref: int, parts: int, clear_flags: int },
+  /** A mapping that came to nothing had taken this handle, and has put it back behind the free ones. */
+  'gnttab.handle_put_back': { domid: int, handle: int },
+  /** GTF flags that Xen takes down although they were up before it came: a guest had raised them itself. */
+  'gnttab.flags_cleared': { dom: int, ref: int, flags: int },
+  'gnttab.max_version_set': { domid: int, max_version: int },
+  'gnttab.status_frames_added': { domid: int, frames: ints },
+  /** Entries are cleared but for the reserved ones, which are written in the new form; status frames go with version 2. */
+  'gnttab.version_set': { domid: int, version: int },
+  /** Frame `mfn`, page `gfn` of `domid`, is page `to_gfn` of `dom` now, whose entry `ref` says so. */
+  'gnttab.page_transferred': { domid: int, gfn: int, mfn: int, dom: int, ref: int, to_gfn: int },
 } as const;

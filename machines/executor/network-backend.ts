@@ -119,7 +119,7 @@ export class NetworkBackend {
           source_is_ref: true,
           source_offset: offset,
           dest_dom: DOMID_SELF,
-          dest_ref: STAGING_GFN,
+          dest_ref: this.stagingNumber(domid),
           dest_is_ref: false,
           dest_offset,
           len,
@@ -204,7 +204,7 @@ export class NetworkBackend {
         type: 'gnttab.copy',
         domid,
         source_dom: DOMID_SELF,
-        source_ref: STAGING_GFN,
+        source_ref: this.stagingNumber(domid),
         source_is_ref: false,
         source_offset: 0,
         dest_dom: frontend,
@@ -223,6 +223,10 @@ export class NetworkBackend {
   private ask(domid: DomId, command: Command, cause: number): number {
     this.system.hypercall(command, `d${domid}.netback`, cause);
     return this.system.lastSeq;
+  }
+  /** The staging page as a domain names its own to Xen. */
+  private stagingNumber(domid: DomId): number {
+    return this.system.host.xen.grantFrameNumber(domid, STAGING_GFN);
   }
   private staging(domid: DomId): Mfn {
     return this.system.host.xen.p2m.mfn(domid, STAGING_GFN);

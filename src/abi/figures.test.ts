@@ -61,6 +61,15 @@ const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string
     'source 0, dest 8, len 16, flags 18, status 20, source.u 0, source.u.ref 0, source.u.gmfn 0, source.domid 4, source.offset 6, dest.u 8, dest.u.ref 8, dest.u.gmfn 8, dest.domid 12, dest.offset 14; 24',
   ],
   gnttab_query_size: ['dom 0, nr_frames 4, max_nr_frames 8, status 12; 16'],
+  grant_entry_v2: [
+    'hdr 0, full_page 0, sub_page 0, transitive 0, hdr.flags 0, hdr.domid 2, full_page.pad0 4, full_page.frame 8, sub_page.page_off 4, sub_page.length 6, sub_page.frame 8, transitive.trans_domid 4, transitive.gref 8; 16',
+  ],
+  gnttab_dump_table: ['dom 0, status 2; 4'],
+  gnttab_transfer: ['mfn 0, domid 8, ref 12, status 16; 24', 'mfn 0, domid 4, ref 8, status 12; 16'],
+  gnttab_unmap_and_replace: ['host_addr 0, new_addr 8, handle 16, status 20; 24'],
+  gnttab_get_status_frames: ['nr_frames 0, dom 4, status 6, frame_list 8; 16', 'nr_frames 0, dom 4, status 6, frame_list 8; 12'],
+  gnttab_swap_grant_ref: ['ref_a 0, ref_b 4, status 8; 12'],
+  gnttab_cache_flush: ['a 0, offset 8, length 10, op 12, a.dev_bus_addr 0, a.ref 0; 16'],
   gnttab_set_version: ['version 0; 4'],
   gnttab_get_version: ['dom 0, pad 2, version 4; 8'],
   // public/sched.h
@@ -206,6 +215,17 @@ test.each(Object.entries(numbers))('%s has the values of the macros', (name, val
 });
 
 test('the hot path has plain numbers', () => {
+  const { offset } = grantTable.grant_entry_v2.x86_64;
+  expect(offset).toEqual({ hdr: 0, full_page: 0, sub_page: 0, transitive: 0 });
+  const entry = new Uint8Array(grantTable.GRANT_ENTRY_V2_SIZE);
+  const { flags, domid, frame, page_off, length } = grantTable.GRANT_ENTRY_V2;
+  grantTable.grant_entry_v2.x86_64.write(entry, {
+    sub_page: { hdr: { flags: 1, domid: 2 }, page_off: 3, length: 4, frame: 5n },
+  });
+  expect([flags, domid, page_off, length, frame].map((at) => entry[at])).toEqual([1, 2, 3, 4, 5]);
+  grantTable.grant_entry_v2.x86_64.write(entry, { transitive: { trans_domid: 6, gref: 7 } });
+  const { trans_domid, gref } = grantTable.GRANT_ENTRY_V2;
+  expect([trans_domid, gref].map((at) => entry[at])).toEqual([6, 7]);
   expect(sharedInfo.SHARED_INFO.x86_64).toMatchObject({
     vcpu_info: 0,
     evtchn_pending: 0x800,

@@ -26,6 +26,34 @@ export const grant_entry_v1 = struct('grant_entry_v1', { flags: uint16_t, domid:
 export const GRANT_ENTRY_V1 = grant_entry_v1.x86_64.offset;
 export const GRANT_ENTRY_V1_SIZE = grant_entry_v1.x86_64.size;
 
+/**
+ * An entry of a version 2 table; 256 to a frame. Its first four bytes are those of a version 1 entry. Which of the forms it has follows
+ * from its flags: `sub_page` where GTF_sub_page is set, `transitive` where that is the type, otherwise `full_page`.
+ */
+const grant_entry_header = struct('grant_entry_header', { flags: uint16_t, domid: domid_t });
+export const grant_entry_v2 = union('grant_entry_v2', {
+  hdr: grant_entry_header,
+  full_page: struct('full_page', { hdr: grant_entry_header, pad0: uint32_t, frame: uint64_t }),
+  sub_page: struct('sub_page', { hdr: grant_entry_header, page_off: uint16_t, length: uint16_t, frame: uint64_t }),
+  transitive: struct('transitive', { hdr: grant_entry_header, trans_domid: domid_t, pad0: uint16_t, gref: grant_ref_t }),
+});
+
+/** Byte offsets in a version 2 entry; the same at both widths. */
+export const GRANT_ENTRY_V2 = {
+  flags: 0,
+  domid: 2,
+  frame: 8,
+  page_off: 4,
+  length: 6,
+  trans_domid: 4,
+  gref: 8,
+} as const;
+export const GRANT_ENTRY_V2_SIZE = grant_entry_v2.x86_64.size;
+/** `grant_status_t`: GTF_reading and GTF_writing of a version 2 entry, in the status frames. */
+export const GRANT_STATUS_SIZE = 2;
+/** How many entries at the beginning of a table outlast a change of its version. */
+export const GNTTAB_NR_RESERVED_ENTRIES = 8;
+
 /** `GTF_*`: the type in the lowest two bits, then flags. */
 export const GTF = {
   invalid: 0,
@@ -53,6 +81,9 @@ export const GNTMAP = {
   application_map: 1 << 3,
   contains_pte: 1 << 4,
 } as const;
+
+/** `GNTTAB_CACHE_*`: what cache_flush is to do. */
+export const GNTTAB_CACHE = { CLEAN: 1 << 0, INVAL: 1 << 1, SOURCE_GREF: 2 ** 31 } as const;
 
 /** `GNTCOPY_*`: which side of a copy is a grant. */
 export const GNTCOPY = { source_gref: 1 << 0, dest_gref: 1 << 1 } as const;
@@ -103,6 +134,33 @@ export const gnttab_query_size = struct('gnttab_query_size', {
   nr_frames: uint32_t,
   max_nr_frames: uint32_t,
   status: int16_t,
+});
+export const gnttab_dump_table = struct('gnttab_dump_table', { dom: domid_t, status: int16_t });
+export const gnttab_transfer = struct('gnttab_transfer', {
+  mfn: xen_pfn_t,
+  domid: domid_t,
+  ref: grant_ref_t,
+  status: int16_t,
+});
+export const gnttab_unmap_and_replace = struct('gnttab_unmap_and_replace', {
+  host_addr: uint64_t,
+  new_addr: uint64_t,
+  handle: grant_handle_t,
+  status: int16_t,
+});
+export const gnttab_get_status_frames = struct('gnttab_get_status_frames', {
+  nr_frames: uint32_t,
+  dom: domid_t,
+  status: int16_t,
+  frame_list: XEN_GUEST_HANDLE,
+});
+export const gnttab_swap_grant_ref = struct('gnttab_swap_grant_ref', { ref_a: grant_ref_t, ref_b: grant_ref_t, status: int16_t });
+/** `offset` and `length` are bytes. */
+export const gnttab_cache_flush = struct('gnttab_cache_flush', {
+  a: union('a', { dev_bus_addr: uint64_t, ref: grant_ref_t }),
+  offset: uint16_t,
+  length: uint16_t,
+  op: uint32_t,
 });
 export const gnttab_set_version = struct('gnttab_set_version', { version: uint32_t });
 export const gnttab_get_version = struct('gnttab_get_version', { dom: domid_t, pad: uint16_t, version: uint32_t });

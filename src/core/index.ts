@@ -125,6 +125,13 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'gnttab.get_version':
     case 'gnttab.get_status_frames':
     case 'gnttab.swap_grant_ref':
+    case 'gnttab.map_grant_ref_at':
+    case 'gnttab.unmap_grant_ref_at':
+    case 'gnttab.unmap_and_replace':
+    case 'gnttab.transfer':
+    case 'gnttab.dump_table':
+    case 'gnttab.cache_flush':
+    case 'gnttab.set_max_version':
       return gnttab.decide(xen, command, now, guest);
     case 'memory.populate_physmap':
     case 'memory.decrease_reservation':
@@ -249,6 +256,14 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'gnttab.copied':
     case 'gnttab.entry_seeded':
     case 'gnttab.refs_swapped':
+    case 'gnttab.mapped':
+    case 'gnttab.unmapped':
+    case 'gnttab.handle_put_back':
+    case 'gnttab.flags_cleared':
+    case 'gnttab.max_version_set':
+    case 'gnttab.status_frames_added':
+    case 'gnttab.version_set':
+    case 'gnttab.page_transferred':
       gnttab.evolve(xen, event);
       return;
     case 'p2m.populated':
@@ -299,6 +314,11 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
     case 'gnttab.copied':
     case 'gnttab.entry_seeded':
     case 'gnttab.refs_swapped':
+    case 'gnttab.mapped':
+    case 'gnttab.unmapped':
+    case 'gnttab.flags_cleared':
+    case 'gnttab.version_set':
+    case 'gnttab.page_transferred':
       gnttab.writeGuest(xen, memory, event);
       return;
     case 'p2m.removed':

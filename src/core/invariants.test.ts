@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { build } from '../../tools/fuzz/arbitraries/domain.ts';
 import { bootedHost } from '../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../tools/fuzz/core-host.ts';
+import { GNTMAP } from '../abi/grant-table.ts';
 import { XENMAPSPACE, XENMEMF } from '../abi/memory.ts';
 import { VIRQ } from '../abi/virq.ts';
+import { PARTS } from './gnttab/map.ts';
 import { coreInvariants, violations } from './invariants.ts';
 import { POD_CACHE } from './p2m/state.ts';
 import { timerRow } from './timer/state.ts';
@@ -16,6 +18,8 @@ function busyHost(): CoreHost {
     { type: 'evtchn.bind_interdomain', domid: 0, remote_dom: 1, remote_port: 2 },
     { type: 'gnttab.seed', domid: 0, dom: 1, ref: 0, gfn: 1, backend: 0 },
     { type: 'gnttab.map_grant_ref', domid: 0, dom: 1, ref: 0, readonly: false },
+    { type: 'gnttab.set_max_version', domid: 0, dom: 1, max_version: 2 },
+    { type: 'gnttab.set_version', domid: 1, version: 2 },
     { type: 'gnttab.seed', domid: 0, dom: 2, ref: 0, gfn: 2, backend: 0 },
     { type: 'gnttab.map_grant_ref', domid: 0, dom: 2, ref: 0, readonly: true },
     { type: 'timer.set_timer_op', domid: 1, vcpu: 0, timeout_ns: 5000 },
@@ -160,7 +164,39 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.readers.put(7, 1)],
   ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.mfn.add(0, 1)],
   ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.domid.put(0, 2)],
-  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.maptrack.of(0)!.readonly.put(0, 1)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.devr.put(0, 1)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.active.of(1)!.devw.put(3, 1)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.maptrack.of(0)!.flags.put(0, GNTMAP.host_map | GNTMAP.readonly)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.maptrack.of(0)!.flags.put(0, GNTMAP.host_map | GNTMAP.device_map)],
+  ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.maptrack.of(0)!.mfn.add(0, 1)],
+  ['gnttab.pinsFitIntoTheirCounters', ({ xen }) => xen.gnttab.active.of(1)!.writers.put(0, 129)],
+  ['gnttab.pinsFitIntoTheirCounters', ({ xen }) => xen.gnttab.active.of(1)!.devr.put(0, -1)],
+  ['gnttab.mappingHasItsParts', ({ xen }) => xen.gnttab.maptrack.of(0)!.flags.put(0, GNTMAP.readonly)],
+  ['gnttab.mappingHasItsParts', ({ xen }) => xen.gnttab.maptrack.of(0)!.readonly.put(0, 1)],
+  ['gnttab.mappingHasItsParts', ({ xen }) => xen.gnttab.maptrack.of(0)!.state.become(0, 'free')],
+  ['gnttab.mappingHasItsParts', ({ xen }) => xen.gnttab.maptrack.of(0)!.host_addr.put(9, -4096)],
+  [
+    'gnttab.mappingHasItsParts',
+    ({ xen }) => {
+      xen.domain.of(0)!.hvm.put(0, 1);
+      xen.gnttab.maptrack.of(0)!.flags.put(0, PARTS);
+    },
+  ],
+  ['gnttab.usesOfFramesAreCounted', ({ xen }) => xen.gnttab.use(xen.p2m.mfn(1, 1), 1)],
+  ['gnttab.usesOfFramesAreCounted', ({ xen }) => xen.gnttab.use(xen.p2m.mfn(1, 1), -1)],
+  ['gnttab.usesOfFramesAreCounted', ({ xen }) => xen.gnttab.use(xen.p2m.mfn(1, 2), 1)],
+  ['gnttab.statusFramesAreOfVersion2', ({ xen }) => xen.domain.of(0)!.nr_status_frames.put(1, 0)],
+  ['gnttab.statusFramesAreOfVersion2', ({ xen }) => xen.gnttab.statusFrames.of(1)!.mfn_plus_1.put(0, 0)],
+  ['gnttab.statusFramesAreOfVersion2', ({ xen }) => xen.domain.of(0)!.grant_version.become(0, 'v2')],
+  ['gnttab.statusFramesAreOfVersion2', ({ xen }) => xen.domain.of(0)!.grant_version.become(1, 'v1')],
+  ['gnttab.statusFramesAreOfVersion2', ({ xen }) => xen.domain.of(0)!.max_grant_version.become(1, 'v1')],
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.gnttab.statusFrames.of(1)!.mfn_plus_1.add(0, 1)],
+  ['gnttab.freeHandlesAreListed', ({ xen }) => xen.gnttab.maptrack.of(0)!.next.put(5, 8)],
+  ['gnttab.freeHandlesAreListed', ({ xen }) => xen.gnttab.maptrack.of(0)!.next.put(5, -1)],
+  ['gnttab.freeHandlesAreListed', ({ xen }) => xen.domain.of(0)!.maptrack_head.put(0, 0)],
+  ['gnttab.freeHandlesAreListed', ({ xen }) => xen.domain.of(0)!.maptrack_tail.put(0, 9)],
+  ['gnttab.freeHandlesAreListed', ({ xen }) => xen.domain.of(0)!.maptrack_limit.put(0, 512)],
+  ['gnttab.freeHandlesAreListed', ({ xen }) => xen.gnttab.maptrack.of(0)!.state.become(9, 'mapped')],
   ['gnttab.activeCountsMatchMappings', ({ xen }) => xen.gnttab.maptrack.of(0)!.ref.put(0, 400)],
   ['gnttab.mappedFrameBelongsToItsGranter', ({ xen }) => xen.gnttab.maptrack.of(0)!.mfn.put(0, xen.p2m.mfn(0, 0))],
   ['gnttab.mappedFrameBelongsToItsGranter', ({ xen }) => xen.gnttab.maptrack.of(0)!.dom.put(0, 99)],

@@ -10,7 +10,7 @@ import { Domains } from './domain/state.ts';
 import { mustNotBlock } from './evtchn/pending.ts';
 import { EVTCHN_2L_NR_CHANNELS, EVTCHN_2L_NR_CHANNELS_32, Evtchn } from './evtchn/state.ts';
 import { Gnttab } from './gnttab/state.ts';
-import { P2m, type P2mSnapshot } from './p2m/state.ts';
+import { P2m, type P2mSnapshot, UNPLACED } from './p2m/state.ts';
 import { Sched } from './sched/state.ts';
 import { Clock, type ClockOptions } from './time/state.ts';
 import { Timers } from './timer/state.ts';
@@ -70,6 +70,7 @@ export class Xen {
       this.sched.polls,
       this.evtchn.pirqs,
       ...this.evtchn.fifoTables,
+      this.gnttab.statusFrames,
     ] as unknown as Table<TableSchema>[];
     this.tables = [
       ...this.domains.tables,
@@ -139,7 +140,7 @@ export class Xen {
   }
   /** The frame that a grant entry of `domid` names, or -1 where it is not the domain's to give. */
   grantedFrame(domid: DomId, frame: number): Mfn {
-    if (this.domain.of(0)!.hvm.at(domid) === 1) return this.p2m.mfn(domid, frame);
+    if (this.domain.of(0)!.hvm.at(domid) === 1) return frame < UNPLACED ? this.p2m.mfn(domid, frame) : -1;
     return this.p2m.gfn(domid, frame) < 0 ? -1 : frame;
   }
   /** Whether a domain has given everything back but frames that others have mapped. */
@@ -151,13 +152,17 @@ export class Xen {
     const mapped = new Set<Mfn>();
     const { mfn, length } = this.gnttab.active.of(domid)!;
     for (let ref = 0; ref < length; ref++) if (mfn.at(ref) !== 0) mapped.add(mfn.at(ref));
-    for (const table of [this.evtchn.controls, this.evtchn.arrays])
-      for (const [, { mfn_plus_1 }] of table.inUse(domid)) mapped.add(mfn_plus_1 - 1);
     for (const slot of this.p2m.shownBy(domid)) mapped.add(slot.mfn);
+    for (const own of this.usedByXen(domid)) mapped.add(own);
+    return mapped;
+  }
+  /** The frames of a domain in which Xen keeps its event words and its vcpu_infos. */
+  *usedByXen(domid: DomId): Generator<Mfn> {
+    for (const table of [this.evtchn.controls, this.evtchn.arrays])
+      for (const [, { mfn_plus_1 }] of table.inUse(domid)) yield mfn_plus_1 - 1;
     const { info_mfn_plus_1 } = this.sched.vcpu.of(domid)!;
     for (let vcpu = 0; vcpu < this.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
-      if (info_mfn_plus_1.at(vcpu) !== 0) mapped.add(info_mfn_plus_1.at(vcpu) - 1);
-    return mapped;
+      if (info_mfn_plus_1.at(vcpu) !== 0) yield info_mfn_plus_1.at(vcpu) - 1;
   }
   /** How many times others hold a domain's frames, by grants or in their physmaps: it can not go before they let go. */
   holdsOn(domid: DomId): number {
@@ -165,17 +170,25 @@ export class Xen {
   }
   /** Whether others hold this frame of a domain, so that it stays when the domain gives it back. Xen's own holds are not of these. */
   isHeld(domid: DomId, mfn: Mfn): boolean {
-    return this.isGrantMapped(domid, mfn) || this.isHeldElsewhere(domid, mfn);
+    return this.isGrantMapped(mfn) || this.isHeldElsewhere(domid, mfn);
   }
   /** Whether anything but a grant holds it. */
   isHeldElsewhere(domid: DomId, mfn: Mfn): boolean {
     return this.p2m.shownBy(domid).some((slot) => slot.mfn === mfn);
   }
 
-  isGrantMapped(domid: DomId, mfn: Mfn): boolean {
-    const active = this.gnttab.active.of(domid)!;
-    for (let ref = 0; ref < active.length; ref++) if (active.mfn.at(ref) === mfn) return true;
-    return false;
+  /** Whether somebody has mapped a frame by a grant. Its owner granted it. */
+  isGrantMapped(mfn: Mfn): boolean {
+    return this.gnttab.usesOf(mfn) > 0;
+  }
+  /** The domain to which a frame belongs, as a page of its or as a table that it shares with Xen; -1 where that is nobody. */
+  ownerOf(mfn: Mfn): DomId {
+    for (const domid of this.domids()) {
+      if (this.p2m.gfn(domid, mfn) >= 0 || this.sharedInfo(domid) === mfn) return domid;
+      for (const table of [this.gnttab.frames, this.gnttab.statusFrames])
+        for (const [, { mfn_plus_1 }] of table.inUse(domid)) if (mfn_plus_1 === mfn + 1) return domid;
+    }
+    return -1;
   }
 
   digest(): number {
@@ -195,6 +208,7 @@ export class Xen {
     this.records.forEach((record, i) => {
       record.restore(snapshot.records[i]!);
     });
+    this.gnttab.recount();
     this.p2m.restore(snapshot.p2m);
   }
   *diff(other: Xen): Generator<string> {

@@ -1,7 +1,8 @@
 // A recorded hypercall as the commands that it stands for: what its bytes would be decoded to, and what they are refused for before that.
 import { errnoNumber } from '../../events/errno.ts';
+import { PAGE_SIZE } from '../../events/units.ts';
 import type { Outcome } from '../../events/vocabulary.ts';
-import { GNTCOPY, GNTMAP } from '../../src/abi/grant-table.ts';
+import { GNTCOPY } from '../../src/abi/grant-table.ts';
 import { takeQueues } from '../../src/core/evtchn/fifo-memory.ts';
 import { vcpuInfo } from '../../src/core/evtchn/pending.ts';
 import { entryFrame, entryOffset } from '../../src/core/gnttab/decide.ts';
@@ -176,18 +177,12 @@ const gnttab: Readonly<Record<string, Call>> = {
     const ref = number(args, 'ref');
     const flags = number(args, 'flags');
     const seen = (): Value => entryFlags(caller, 'entry_flags', dom, ref);
-    if ((flags & (GNTMAP.device_map | GNTMAP.host_map)) === 0)
-      return { rc: 0, out: { status: errnoNumber('bad_gntref'), ...seen() } };
-    return granted(
-      caller,
-      { type: 'gnttab.map_grant_ref', domid, dom, ref, readonly: (flags & GNTMAP.readonly) !== 0 },
-      ({ handle }, status) => {
-        if (status !== 0) return seen();
-        caller.live.add(caller.handles.length);
-        caller.handles.push(handle as number);
-        return { h: caller.handles.length - 1, ...seen() };
-      },
-    );
+    return granted(caller, { type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: 0 }, ({ handle }, status) => {
+      if (status !== 0) return seen();
+      caller.live.add(caller.handles.length);
+      caller.handles.push(handle as number);
+      return { h: caller.handles.length - 1, ...seen() };
+    });
   },
   'gnttab.unmap_grant_ref': (caller, args) => {
     const { host, handles, live } = caller;
@@ -199,7 +194,8 @@ const gnttab: Readonly<Record<string, Call>> = {
     const [dom, ref] = [maps.dom.at(handle), maps.ref.at(handle)];
     const given: Readonly<Record<string, number>> = { zero_addrs: 0, wrong_dev_bus_addr: NOWHERE };
     const frame = given[String(args['addr_kind'])] ?? maps.mfn.at(handle);
-    return granted(caller, { type: 'gnttab.unmap_device_map', domid, handle, frame }, (_, status) => {
+    const dev_bus_addr = frame * PAGE_SIZE;
+    return granted(caller, { type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr: 0, dev_bus_addr }, (_, status) => {
       if (status === 0 && frame !== 0) live.delete(h);
       return entryFlags(caller, 'entry_flags', h < 0 || isStale ? -1 : dom, ref);
     });

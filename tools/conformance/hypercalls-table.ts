@@ -53,13 +53,14 @@ const notConfigured: Readonly<Record<string, string>> = {
 };
 /** What is done in part: what is missing. */
 const parts: Readonly<Record<string, string>> = {
-  'gnttab.set_version': 'version 2 answers -ENOSYS, as with gnttab=max-ver:1',
-  'gnttab.get_status_frames': 'there are none in version 1',
-  'gnttab.map_grant_ref': 'version 1; flags other than readonly are not kept',
   'memory.machphys_mfn_list': 'the table of a machine of more than 7 GiB says its last frame again; nobody reads the frames',
   'memory.get_vnumainfo': 'no domain is given virtual nodes, which is -EOPNOTSUPP',
   'memory.acquire_resource': 'grant tables of version 1; there are no ioreq servers and no traces',
   'memory.access_op': 'there are no rings for events of memory, which is -ENODEV',
+  'gnttab.map_grant_ref': 'the address of a host mapping is kept, and no page table entry written there',
+  'gnttab.unmap_grant_ref': 'a host mapping is checked by the address that its handle was made with',
+  'gnttab.unmap_and_replace': 'no page table entry takes the place of the mapping',
+  'gnttab.dump_table': '-ENOSYS, as in Xen',
   'domctl.scheduler_op': 'putinfo of a weight',
   'physdev.map_pirq': 'a pirq has the number of its interrupt',
 };

@@ -6,7 +6,7 @@ import { XEN_DOMINF } from '../../abi/domctl.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { raiseVirq } from '../evtchn/decide.ts';
 import { leaveFifo } from '../evtchn/fifo.ts';
-import { unmapped } from '../gnttab/decide.ts';
+import { PARTS, unmapped } from '../gnttab/map.ts';
 import { allocateFrames } from '../p2m/heap.ts';
 import { offCpu } from '../sched/decide.ts';
 import { timerOf } from '../timer/state.ts';
@@ -222,15 +222,17 @@ function nextUnmaps(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Fact[]
   const maps = xen.gnttab.maptrack.of(domid)!;
   const facts: Fact[] = [];
   const entries = new Set<string>();
-  for (let handle = 0; handle < maps.length && facts.length < BATCH; handle++) {
+  // From the last to the first, as gnttab_release_mappings() goes: what is above is free by then.
+  const end = xen.domain.of(0)!.maptrack_limit.at(domid) || maps.length;
+  for (let handle = end - 1; handle >= 0 && facts.length < BATCH; handle--) {
     if (maps.state.is(handle) === 'free') continue;
     const dom = maps.dom.at(handle);
     if (xen.isZombie(dom) || xen.p2m.isReleased(dom, maps.mfn.at(handle)))
-      return facts.length > 0 ? facts : unmapped(xen, domid, handle, now, guest);
+      return facts.length > 0 ? facts : unmapped(xen, domid, handle, PARTS, now, guest);
     const entry = `${dom} ${maps.ref.at(handle)}`;
     if (entries.has(entry)) break;
     entries.add(entry);
-    facts.push(...unmapped(xen, domid, handle, now, guest));
+    facts.push(...unmapped(xen, domid, handle, PARTS, now, guest));
   }
   return facts;
 }

@@ -99,12 +99,13 @@ function forget(xen: Xen, domid: DomId): void {
   for (const cell of xen.domainCells) cell.put(domid, 0);
 }
 
-/** Every frame that a domain still has: those of its p2m, its shared info page and its grant table. */
+/** Every frame that a domain still has: those of its p2m, its shared info page, its grant table and what that has for statuses. */
 export function framesOf(xen: Xen, domid: DomId): { mfn: number; count: number }[] {
   const frames = xen.p2m.of(domid).map(({ mfn, count }) => ({ mfn, count }));
   frames.push({ mfn: xen.sharedInfo(domid), count: 1 });
   const table = xen.gnttab.frames.of(domid)!;
   for (let i = 0; i < xen.domain.of(0)!.nr_grant_frames.at(domid); i++)
     frames.push({ mfn: table.mfn_plus_1.at(i) - 1, count: 1 });
+  for (const [, { mfn_plus_1 }] of xen.gnttab.statusFrames.inUse(domid)) frames.push({ mfn: mfn_plus_1 - 1, count: 1 });
   return frames;
 }

@@ -22,7 +22,7 @@ export const domainSchema = {
   /** How many mappings other domains have of this one's frames: it can not go before they do. */
   foreign_maps: 'i32',
   weight: 'u16',
-  /** Where the search for a free port, or handle, starts: none is free below. */
+  /** Where the search for a free port, or (in old logs) handle, starts: none is free below. */
   free_port_hint: 'u32',
   free_handle_hint: 'u32',
   /** Its structures are those of a 32-bit guest. */
@@ -36,6 +36,14 @@ export const domainSchema = {
   tsc_khz: 'u32',
   /** 0: nobody has set it yet. */
   tsc_incarnation_plus_1: 'f64',
+  /** What a grant table is, and the highest version that it may be; nothing is said of domains that may have version 1 alone. */
+  grant_version: ['v1', 'v2'],
+  max_grant_version: ['v1', 'v2'],
+  nr_status_frames: 'u32',
+  /** The list of free handles (gnttab/maptrack.ts): how many handles there are, and where it begins and ends. */
+  maptrack_limit: 'u32',
+  maptrack_head: 'u32',
+  maptrack_tail: 'u32',
 } as const;
 
 /** Row 0: the last domain id given out (xen/common/domctl.c goes on from there). */

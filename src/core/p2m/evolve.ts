@@ -6,7 +6,6 @@ import { slice } from './ranges.ts';
 
 /** Applies a fact to the p2m and to the domain's page count. Total; the only writer of this slice. */
 export function evolve(xen: Xen, event: P2mFact): void {
-  const { tot_pages } = xen.domain.of(0)!;
   switch (event.type) {
     case 'p2m.populated': {
       let gfn = event.gfn;
@@ -15,8 +14,7 @@ export function evolve(xen: Xen, event: P2mFact): void {
         xen.p2m.populate(event.domid, { gfn, mfn: event.extents[i]!, count });
         gfn += count;
       }
-      tot_pages.add(event.domid, pagesIn(event.extents));
-      useClaim(xen, event.domid, pagesIn(event.extents));
+      countPages(xen, event.domid, pagesIn(event.extents));
       return;
     }
     case 'p2m.removed': {
@@ -26,8 +24,7 @@ export function evolve(xen: Xen, event: P2mFact): void {
         for (const { mfn, count } of parts) for (let i = 0; i < count; i++) xen.p2m.release(event.domid, mfn + i, false);
       xen.p2m.unpopulate(event.domid, event.gfn, parts);
       const pages = parts.reduce((sum, part) => sum + part.count, 0);
-      tot_pages.add(event.domid, -pages);
-      useClaim(xen, event.domid, -pages);
+      countPages(xen, event.domid, -pages);
       return;
     }
     case 'p2m.released':
@@ -78,7 +75,8 @@ export function evolve(xen: Xen, event: P2mFact): void {
 }
 
 /** What a domain gets comes out of what was set aside for it, and what it gives back goes there (domain_adjust_tot_pages()). */
-function useClaim(xen: Xen, domid: DomId, pages: Pages): void {
+export function countPages(xen: Xen, domid: DomId, pages: Pages): void {
+  xen.domain.of(0)!.tot_pages.add(domid, pages);
   const claimed = xen.p2m.claimed(domid);
   if (claimed > 0) xen.p2m.claims.of(domid)!.pages.put(0, Math.max(0, claimed - pages));
 }

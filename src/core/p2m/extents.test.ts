@@ -131,8 +131,8 @@ test('a page that others have mapped is given back, and goes with the last mappi
   const unmap = (handle: number) => host.types({ type: 'gnttab.unmap_grant_ref', domid: 0, handle });
   expect(host.answer(decrease(1, [frame(1, 1), frame(1, 1)], 0))).toEqual({ nr_done: 2 });
   expect(pages()).toEqual({ nr_pages: 6 });
-  expect(unmap(0)).toEqual(['gnttab.ref_unmapped']);
-  expect(unmap(1)).toEqual(['gnttab.ref_unmapped', 'p2m.removed']);
+  expect(unmap(0)).toEqual(['gnttab.unmapped']);
+  expect(unmap(1)).toEqual(['gnttab.unmapped', 'p2m.removed']);
   expect(pages()).toEqual({ nr_pages: 5 });
 });
 

@@ -13,6 +13,8 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     for (const domid of xen.domids()) {
       add(`d${domid}'s shared info`, xen.sharedInfo(domid), 1);
       for (const [i, { mfn_plus_1 }] of xen.gnttab.frames.inUse(domid)) add(`d${domid}'s grant table ${i}`, mfn_plus_1 - 1, 1);
+      for (const [i, { mfn_plus_1 }] of xen.gnttab.statusFrames.inUse(domid))
+        add(`d${domid}'s status frame ${i}`, mfn_plus_1 - 1, 1);
     }
     extents.sort((a, b) => a.mfn - b.mfn);
     let end = FIRST_FREE_MFN;

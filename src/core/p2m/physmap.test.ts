@@ -154,7 +154,7 @@ test('a page that is granted loses its place, and goes with the last mapping', (
     add(shared_info, 0, 1),
   );
   expect(host.answer({ type: 'memory.current_reservation', domid: 0, dom: 2 })).toEqual({ nr_pages: 6 });
-  expect(host.types({ type: 'gnttab.unmap_grant_ref', domid: 0, handle: 0 })).toEqual(['gnttab.ref_unmapped', 'p2m.removed']);
+  expect(host.types({ type: 'gnttab.unmap_grant_ref', domid: 0, handle: 0 })).toEqual(['gnttab.unmapped', 'p2m.removed']);
   expect(host.answer({ type: 'memory.current_reservation', domid: 0, dom: 2 })).toEqual({ nr_pages: 5 });
 });
 

@@ -177,6 +177,17 @@ export class P2m {
   clearOnDemand(domid: DomId, gfn: Gfn, count: number): void {
     this.setOnDemand(domid, remove(this.pod(domid), gfn, count));
   }
+  /** Makes a page of one domain another's, or another page. What was there, where Xen translates, is that domain's still, and in no place. */
+  hand(from: { readonly domid: DomId; readonly gfn: Gfn }, to: { readonly domid: DomId; readonly gfn: Gfn }): void {
+    const mfn = this.mfn(from.domid, from.gfn);
+    this.set(from.domid, remove(this.of(from.domid), from.gfn, 1));
+    const there = this.mfn(to.domid, to.gfn);
+    if (there >= 0) {
+      const rest = remove(this.of(to.domid), to.gfn, 1);
+      this.set(to.domid, insert(rest, { gfn: UNPLACED + there, mfn: there, count: 1 }));
+    }
+    this.set(to.domid, insert(this.of(to.domid), { gfn: to.gfn, mfn, count: 1 }));
+  }
   /** Frames that belong to a domain without being in its p2m: its shared info page, its grant table. */
   take(mfn: Mfn, count: number): void {
     this.setFree(remove(this.freeFrames, mfn, count));

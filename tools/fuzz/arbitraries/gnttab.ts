@@ -1,15 +1,19 @@
 import * as fc from 'fast-check';
-import type { DomId } from '../../../events/units.ts';
-import { entryFrame, entryOffset } from '../../../src/core/gnttab/decide.ts';
-import { GTF_permit_access, GTF_readonly } from '../../../src/core/gnttab/state.ts';
+import { type DomId, PAGE_SIZE } from '../../../events/units.ts';
+import { GNTMAP, GRANT_ENTRY_V2, GTF } from '../../../src/abi/grant-table.ts';
+import { entryFrame, entryOffset, isV2 } from '../../../src/core/gnttab/entries.ts';
+import { flagsOf } from '../../../src/core/gnttab/maptrack.ts';
+import type { CoreCommand } from '../../../src/core/index.ts';
 import type { CoreHost } from '../core-host.ts';
 import { type Acts, act, aLiveDomain, pick, someDomain } from './act.ts';
 
-/** Few entries and few pages, so that mappings meet. */
+const SELF = 0x7ff0;
+
+/** Few entries and few pages, so that mappings meet; entries from 8 on are lost when a table's version changes. */
 const numbers = fc.record({
   domain: fc.nat(),
   other: fc.nat(),
-  ref: fc.nat(3),
+  ref: fc.constantFrom(0, 1, 2, 8, 9),
   gfn: fc.nat(3),
   n: fc.nat(),
   readonly: fc.boolean(),
@@ -18,7 +22,7 @@ const numbers = fc.record({
 export const gnttabActs: readonly Acts[] = [
   act(numbers, (host, { domain, other, ref, gfn, n, readonly }) => {
     const domid = aLiveDomain(host, domain);
-    const flags = n % 6 === 0 ? n & 0x1ff : GTF_permit_access | (readonly ? GTF_readonly : 0);
+    const flags = n % 6 === 0 ? n & 0x1ff : GTF.permit_access | (readonly ? GTF.readonly : 0);
     return writeEntry(host, domid, ref, { flags, to: someDomain(host, other), gfn: n % 7 === 0 ? n & 0xffff : gfn });
   }),
   act(numbers, (host, { domain, other, ref, readonly }) => [
@@ -28,38 +32,49 @@ export const gnttabActs: readonly Acts[] = [
   act(numbers, (host, { other, ref, gfn, readonly, domain }) => {
     const dom = aLiveDomain(host, other);
     const domid = aLiveDomain(host, domain);
-    writeEntry(host, dom, ref, { flags: GTF_permit_access, to: domid, gfn });
+    writeEntry(host, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
     return [{ type: 'gnttab.map_grant_ref', domid, dom, ref, readonly }];
   }),
+  act(numbers, (host, { other, ref, gfn, n, domain }) => {
+    const dom = aLiveDomain(host, other);
+    const domid = aLiveDomain(host, domain);
+    if (n % 5 > 0) writeEntry(host, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
+    const flags = pick(mapFlags, n)!;
+    return [{ type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: (1 + (n % 3)) * PAGE_SIZE }];
+  }),
   act(numbers, (host, { n }) => {
-    const { maptrack } = host.xen.gnttab;
-    const handles = [...maptrack.ids()].flatMap((domid) => [...maptrack.inUse(domid)].map(([handle]) => ({ domid, handle })));
-    const at = pick(handles, n);
+    const at = pick(handlesOf(host), n);
     return at ? [{ type: 'gnttab.unmap_grant_ref', ...at }] : [];
   }),
+  // A part, the other, or both; now and then at an address where it is not.
+  act(numbers, (host, { n }) => {
+    const at = pick(handlesOf(host), n >>> 4);
+    if (at === undefined) return [];
+    const { domid, handle } = at;
+    const maps = host.xen.gnttab.maptrack.of(domid)!;
+    const wrong = n % 7 === 0 ? 8 : 0;
+    const flags = flagsOf(maps, handle);
+    const host_addr = (n & 1) === 0 || (flags & GNTMAP.device_map) === 0 ? maps.host_addr.at(handle) + wrong : 0;
+    const dev_bus_addr = (n & 2) === 0 ? maps.mfn.at(handle) * PAGE_SIZE + wrong : 0;
+    return (n & 8) === 0
+      ? [{ type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr, dev_bus_addr }]
+      : [{ type: 'gnttab.unmap_and_replace', domid, handle, host_addr, new_addr: n & 4 ? PAGE_SIZE : 0 }];
+  }),
+  act(numbers, (host, { domain, other, ref, gfn, n }) => [
+    copy(host, { domid: aLiveDomain(host, domain), dom: someDomain(host, other), ref, gfn, n }),
+  ]),
+  // By entries for parts of pages and for others' grants.
   act(numbers, (host, { domain, other, ref, gfn, n }) => {
     const domid = aLiveDomain(host, domain);
-    const source_is_ref = (n & 1) === 0;
-    const dest_is_ref = (n & 2) === 0;
-    const self = 0x7ff0;
-    return [
-      {
-        type: 'gnttab.copy',
-        domid,
-        source_dom: source_is_ref ? someDomain(host, other) : self,
-        source_ref: ref,
-        source_is_ref,
-        source_offset: (n >>> 2) % 5000,
-        dest_dom: dest_is_ref ? someDomain(host, n >>> 3) : self,
-        dest_ref: gfn,
-        dest_is_ref,
-        dest_offset: (n >>> 4) % 4000,
-        len: n % 97,
-      },
-    ];
+    const dom = aLiveDomain(host, other);
+    const third = aLiveDomain(host, n);
+    const flags = n % 3 === 0 ? GTF.transitive : GTF.permit_access | (n % 3 === 1 ? GTF.sub_page : 0);
+    writeEntry(host, third, ref ^ 1, { flags: GTF.permit_access | (n % 5 === 0 ? GTF.sub_page : 0), to: dom, gfn });
+    writeEntry(host, dom, ref, { flags, to: domid, gfn, trans_domid: third, gref: ref ^ 1 });
+    return [copy(host, { domid, dom, ref, gfn, n })];
   }),
   act(numbers, (host, { domain, other, ref }) => [
-    { type: 'gnttab.setup_table', domid: aLiveDomain(host, domain), dom: someDomain(host, other), nr_frames: ref },
+    { type: 'gnttab.setup_table', domid: aLiveDomain(host, domain), dom: someDomain(host, other), nr_frames: ref % 5 },
   ]),
   act(numbers, (host, { domain, other }) => [
     { type: 'gnttab.query_size', domid: aLiveDomain(host, domain), dom: someDomain(host, other) },
@@ -67,20 +82,112 @@ export const gnttabActs: readonly Acts[] = [
   act(numbers, (host, { other, ref, gfn }) => [
     { type: 'gnttab.seed', domid: 0, dom: someDomain(host, other), ref, gfn, backend: 0 },
   ]),
+  // A domain may have version 2, and takes it, or goes back.
+  act(numbers, (host, { domain, n }) => {
+    const domid = aLiveDomain(host, domain);
+    const version = 1 + (n % 2);
+    const allow: CoreCommand = { type: 'gnttab.set_max_version', domid: 0, dom: domid, max_version: 2 };
+    return n % 4 === 0 ? [{ ...allow, max_version: 1 }] : [allow, { type: 'gnttab.set_version', domid, version }];
+  }),
+  act(numbers, (host, { domain, other, ref }) => {
+    const [domid, dom] = [aLiveDomain(host, domain), someDomain(host, other)];
+    return [
+      { type: 'gnttab.get_version', domid, dom },
+      { type: 'gnttab.get_status_frames', domid, dom, nr_frames: ref % 3 },
+    ];
+  }),
+  // To a domain that waits for a page, mostly; its entry is right, mostly.
+  act(numbers, (host, { domain, other, ref, gfn, n }) => {
+    const domid = aLiveDomain(host, domain);
+    const dom = n % 5 === 0 ? someDomain(host, other) : aLiveDomain(host, other);
+    if (n % 6 > 0 && host.xen.exists(dom))
+      writeEntry(host, dom, ref, { flags: GTF.accept_transfer, to: domid, number: n % 4 === 0 ? gfn : 20 + gfn });
+    return [{ type: 'gnttab.transfer', domid, mfn: host.xen.grantFrameNumber(domid, n % 7 === 0 ? n : gfn), dom, ref }];
+  }),
+  act(numbers, (host, { domain, ref, gfn }) => [
+    { type: 'gnttab.swap_grant_ref', domid: aLiveDomain(host, domain), ref_a: ref, ref_b: gfn },
+  ]),
+  act(numbers, (host, { domain, other, gfn, n }) => {
+    const mfn = host.xen.p2m.mfn(aLiveDomain(host, other), gfn);
+    const dev_bus_addr = mfn * PAGE_SIZE + (n % 2);
+    return [
+      { type: 'gnttab.cache_flush', domid: aLiveDomain(host, domain), dev_bus_addr, offset: n % 3, length: n % 5, op: n % 4 },
+    ];
+  }),
 ];
 
-/** What a guest does before it tells anybody a reference. */
-function writeEntry(
+const { host_map, device_map, readonly, application_map, contains_pte } = GNTMAP;
+const mapFlags: readonly number[] = [
+  host_map,
+  host_map | readonly,
+  device_map,
+  device_map | readonly,
+  host_map | device_map,
+  host_map | device_map | readonly,
+  host_map | application_map | contains_pte,
+  host_map | device_map | 0x10000,
+  readonly,
+  contains_pte,
+];
+
+/** Every mapping that there is. */
+const handlesOf = (host: CoreHost): { domid: DomId; handle: number }[] => {
+  const { maptrack } = host.xen.gnttab;
+  return [...maptrack.ids()].flatMap((domid) => [...maptrack.inUse(domid)].map(([handle]) => ({ domid, handle })));
+};
+
+/** Between an entry and a page of one's own, two entries, or two pages. */
+function copy(
   host: CoreHost,
-  domid: DomId,
-  ref: number,
-  { flags, to, gfn }: { flags: number; to: DomId; gfn: number },
-): string {
+  { domid, dom, ref, gfn, n }: { domid: DomId; dom: DomId; ref: number; gfn: number; n: number },
+): CoreCommand {
+  const isFrom = n % 3 !== 0;
+  const isTo = n % 3 === 0 || n % 5 === 0;
+  const own = host.xen.grantFrameNumber(domid, gfn);
+  return {
+    type: 'gnttab.copy',
+    domid,
+    source_dom: isFrom ? dom : SELF,
+    source_ref: isFrom ? ref : own,
+    source_is_ref: isFrom,
+    source_offset: n % 11 === 0 ? (n >>> 2) % 5000 : n % 64,
+    dest_dom: isTo ? dom : SELF,
+    dest_ref: isTo ? ref : own,
+    dest_is_ref: isTo,
+    dest_offset: n % 13 === 0 ? (n >>> 4) % 4200 : n % 32,
+    len: n % 97,
+  };
+}
+
+interface EntryWritten {
+  readonly flags: number;
+  readonly to: DomId;
+  /** A page of the domain's own; or `number`, which stands in the entry as it is. */
+  readonly gfn?: number;
+  readonly number?: number;
+  readonly trans_domid?: DomId;
+  readonly gref?: number;
+}
+
+/** What a guest does before it tells anybody a reference, in the form that its table has. */
+function writeEntry(host: CoreHost, domid: DomId, ref: number, entry: EntryWritten): string {
+  const { flags, to, gfn = 0, number = host.xen.grantFrameNumber(domid, gfn), trans_domid = 0, gref = 0 } = entry;
+  const { memory } = host;
   const table = entryFrame(host.xen, domid, ref);
   if (table < 0) return '-';
-  const at = entryOffset(ref);
-  host.memory.put16(table, at, flags);
-  host.memory.put16(table, at + 2, to);
-  host.memory.put32(table, at + 4, host.xen.grantFrameNumber(domid, gfn));
-  return `d${domid} writes entry ${ref}: flags ${flags}, for d${to}, gfn ${gfn}`;
+  const v2 = isV2(host.xen, domid);
+  const at = entryOffset(ref, v2);
+  memory.put16(table, at, flags);
+  memory.put16(table, at + 2, to);
+  if (!v2) memory.put32(table, at + 4, number);
+  else if ((flags & GTF.type_mask) === GTF.transitive) {
+    memory.put16(table, at + GRANT_ENTRY_V2.trans_domid, trans_domid);
+    memory.put32(table, at + GRANT_ENTRY_V2.gref, gref);
+  } else {
+    memory.put16(table, at + GRANT_ENTRY_V2.page_off, 8);
+    memory.put16(table, at + GRANT_ENTRY_V2.length, 100);
+    memory.put32(table, at + GRANT_ENTRY_V2.frame, number);
+    memory.put32(table, at + GRANT_ENTRY_V2.frame + 4, number < 0 ? 0xffffffff : 0);
+  }
+  return `d${domid} writes entry ${ref}: flags ${flags}, for d${to}, page ${number}`;
 }
