@@ -6,7 +6,7 @@ import { Failure } from '../failure.ts';
 import { ScenarioFailure } from '../load-scenario.ts';
 import { UNUSABLE } from '../log-file.ts';
 import { type XenstoreConformanceOptions, xenstoreConformance } from './commands/conformance.ts';
-import { hypercallConformance } from './commands/conformance-hypercalls.ts';
+import { type HypercallConformanceOptions, hypercallConformance } from './commands/conformance-hypercalls.ts';
 import { type EventsOptions, events } from './commands/events.ts';
 import { type ExportOptions, exportRun } from './commands/export.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
@@ -176,9 +176,10 @@ function commands(done: (status: number) => void): Command {
     .command('hypercalls')
     .argument('<file>', 'hypercalls as JSON lines, .gz or not')
     .description('make recorded hypercalls again, each sequence from its own start, and compare every answer')
+    .option('--upcalls <when>', "when dom0's other vCPU takes its events: as-told by the answers, or at-once", 'as-told')
     .option('--json', 'everything, for a program')
     .addHelpText('after', examples('conformance hypercalls test/golden/hypercalls/hypercalls.jsonl.gz'))
-    .action((path: string, options: { json?: boolean }) => done(hypercallConformance(path, options, output)));
+    .action((path: string, options: HypercallConformanceOptions) => done(hypercallConformance(path, options, output)));
 
   program
     .command('xl')

@@ -3,7 +3,7 @@ import { errnoNumber } from '../../events/errno.ts';
 import { PAGE_SIZE } from '../../events/units.ts';
 import type { Outcome } from '../../events/vocabulary.ts';
 import { GNTCOPY } from '../../src/abi/grant-table.ts';
-import { takeQueues } from '../../src/core/evtchn/fifo-memory.ts';
+import { takeQueues, takeUntil } from '../../src/core/evtchn/fifo-memory.ts';
 import { vcpuInfo } from '../../src/core/evtchn/pending.ts';
 import { entryFrame, entryOffset } from '../../src/core/gnttab/decide.ts';
 import type { CoreCommand } from '../../src/core/index.ts';
@@ -26,9 +26,18 @@ export interface Caller {
   /** Our handles of the mappings in the order in which they succeeded, and which of them the recording still has. */
   readonly handles: number[];
   readonly live: Set<number>;
+  readonly upcalls: Upcalls;
+  /** How many answers have told that events had been taken. */
+  told: number;
 }
 
-export function callerOf(host: CoreHost, domains: readonly DomainRecord[]): Caller {
+/**
+ * When dom0's kernel takes events off the queue of a vCPU other than the program's, which a recording does not say: before the next call;
+ * or as late as the recorded answers allow: when one of them gives out a port that could not have been given out before.
+ */
+export type Upcalls = 'at-once' | 'as-told';
+
+export function callerOf(host: CoreHost, domains: readonly DomainRecord[], upcalls: Upcalls): Caller {
   const frames = ({ domid, tot_pages }: DomainRecord): number[] =>
     Array.from({ length: tot_pages }, (_, gfn) => host.xen.p2m.mfn(domid, gfn));
   return {
@@ -37,21 +46,26 @@ export function callerOf(host: CoreHost, domains: readonly DomainRecord[]): Call
     left: new Map(domains.map(({ domid, tot_pages }) => [domid, tot_pages])),
     handles: [],
     live: new Set(),
+    upcalls,
+    told: 0,
   };
 }
 
 /** Makes the call. Undefined where this kind of call is not known. */
-export function perform(caller: Caller, { op, args }: CallRecord): Answer | undefined {
+export function perform(caller: Caller, { op, args, out }: CallRecord): Answer | undefined {
   const call = Object.hasOwn(calls, op) ? calls[op] : undefined;
   if (call === undefined) return undefined;
   // Upcalls are dom0's kernel's to take before its program runs on.
-  const { host } = caller;
+  const { host, upcalls } = caller;
   for (let vcpu = 0; vcpu < host.xen.domain.of(0)!.nr_vcpus.at(0); vcpu++) {
     host.memory.put8(host.xen.sharedInfo(0), vcpuInfo(vcpu), 0);
-    takeQueues(host.xen, host.memory, 0, vcpu);
+    if (vcpu === PROGRAM_VCPU || upcalls === 'at-once') takeQueues(host.xen, host.memory, 0, vcpu);
   }
+  const given = out['port'] ?? out['local_port'];
+  if (upcalls === 'as-told' && Number.isSafeInteger(given) && takeUntil(host.xen, host.memory, 0, given as number)) caller.told++;
   return call(caller, args);
 }
+const PROGRAM_VCPU = 0;
 
 type Call = (caller: Caller, args: Arguments) => Answer;
 

@@ -25,7 +25,11 @@ const pirq = 3;
 const virq = 4;
 const ipi = 5;
 
-export function startOf({ caller, A, B, dom0_ports, A_ports, B_ports }: HeaderRecord): CoreHost {
+/** `unmasked` are the ports that the program has unmasked in an earlier sequence: nobody masks them again. */
+export function startOf(
+  { caller, A, B, dom0_ports, A_ports, B_ports }: HeaderRecord,
+  unmasked: ReadonlySet<number> = new Set(),
+): CoreHost {
   const host = new CoreHost(machine);
   const dom0 = { max_vcpus: caller.vcpus, max_evtchn_port: -1, max_grant_frames: -1, gnttab_frames: 1, tot_pages: DOM0_PAGES };
   build(host, DOMID_XEN, { domid: 0, ...dom0, max_pages: DOM0_PAGES });
@@ -44,7 +48,7 @@ export function startOf({ caller, A, B, dom0_ports, A_ports, B_ports }: HeaderRe
   }
   // dom0's kernel uses the FIFO ABI, and masks whatever port it has no handler for.
   const frame = (gfn: number): number => host.xen.p2m.mfn(0, gfn);
-  for (let word = 0; word < PORTS_PER_PAGE; word++) host.memory.put32(frame(0), word * 4, MASKED);
+  for (let word = 0; word < PORTS_PER_PAGE; word++) host.memory.put32(frame(0), word * 4, unmasked.has(word) ? 0 : MASKED);
   for (let vcpu = 0; vcpu < caller.vcpus; vcpu++)
     host.prepare({ type: 'evtchn.init_control', domid: 0, control_gfn: frame(1 + vcpu), offset: 0, vcpu });
   host.prepare({ type: 'evtchn.expand_array', domid: 0, array_gfn: frame(0) });

@@ -50,6 +50,25 @@ export function takeQueues(xen: Xen, frames: Frames, domid: DomId, vcpu: number)
   return ports;
 }
 
+/** As `takeQueues`, but no further than to one port, with what stands before it on its queue. Answers whether it stood on one. */
+export function takeUntil(xen: Xen, frames: Frames, domid: DomId, port: Port): boolean {
+  const { last_vcpu, last_priority } = xen.evtchn.fifoPorts.of(domid)!;
+  const control = controlPlace(xen, domid, last_vcpu.at(port));
+  const word = wordPlace(xen, domid, port);
+  if (control === undefined || word === undefined || (frames.get32(word.mfn, word.offset) & LINKED) === 0) return false;
+  const head = control.offset + HEAD + last_priority.at(port) * 4;
+  let next = frames.get32(control.mfn, head);
+  for (let taken = 0; next !== 0 && taken !== port; ) {
+    taken = next;
+    const place = wordPlace(xen, domid, taken)!;
+    next = frames.get32(place.mfn, place.offset) & EVTCHN_FIFO.LINK_MASK;
+    change(frames, place, LINKED | EVTCHN_FIFO.LINK_MASK, 0);
+  }
+  frames.put32(control.mfn, head, next);
+  if (next === 0) change(frames, { mfn: control.mfn, offset: control.offset + READY }, 1 << last_priority.at(port), 0);
+  return true;
+}
+
 function change(frames: Frames, place: Place | undefined, clear: number, set: number): void {
   if (place === undefined) return;
   const before = frames.get32(place.mfn, place.offset);
