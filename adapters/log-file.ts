@@ -1,5 +1,6 @@
 // Logs as files: written block by block as the run goes, read whole.
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Log, LogError } from '../events/log.ts';
 import { Failure, systemFailure } from './failure.ts';
 import { readRun } from './file-store/recover.ts';
@@ -40,11 +41,12 @@ export class LogFile {
 }
 
 /**
- * Opens a log, with what its sidecar adds where the run was killed.
+ * Opens a log, with what its sidecar adds where the run was killed. A directory is that of a live host.
  *
  * @throws Failure where there is no such file, or it is no whole log. One that was cut is fine: see `Log.torn`.
  */
-export function openLog(path: string): Log {
+export function openLog(name: string): Log {
+  const path = logAt(name);
   return judgeLog(path, () => {
     let log: Log | undefined;
     try {
@@ -56,6 +58,11 @@ export function openLog(path: string): Log {
     return log;
   });
 }
+
+/** The first file of the run that a live host keeps in a directory; any other name is that of a log itself. */
+export const logAt = (path: string): string =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, RUN) : path;
+export const RUN = 'run.xlog';
 
 /** Does something with a log; what is wrong with the log itself becomes a `Failure` that names its file. */
 export function judgeLog<T>(path: string, use: () => T): T {

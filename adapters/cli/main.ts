@@ -123,8 +123,10 @@ function commands(done: (status: number) => void): Command {
     .command('xenstored')
     .description('XenStore behind a Unix socket, for xenstore-read and its like: see docs/xenstored.md')
     .requiredOption('--socket <path>', 'where it listens; XENSTORED_PATH of the tools')
-    .option('--xen-version <version>', 'whose xenstored it answers as: 4.17 or 4.22', '4.17')
-    .option('--state <dir>', 'keep the log of the run in this directory')
+    .option('--xen-version <version>', 'whose xenstored it answers as: 4.17 or 4.22 (without it 4.17, or as before)')
+    .option('--state <dir>', 'keep the log of the run in this directory, and go on with the run that is there')
+    .option('--durability <mode>', 'when a reply leaves: batch, strict or none; see docs/durability.md', 'batch')
+    .option('--rotate <size>', 'how large the log grows before it goes on in a next file', '32M')
     .option('--test-domains <count>', 'domains 0 to COUNT exist, each with a socket for its ring beside the other')
     .addHelpText(
       'after',

@@ -6,7 +6,9 @@ import {
   fsyncSync,
   ftruncateSync,
   linkSync,
+  mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -37,6 +39,8 @@ export interface FileLayer {
   read(path: string): Uint8Array | undefined;
   /** A file to be read piece by piece, as long as it is now; undefined where there is no such file. */
   source(path: string): Source | undefined;
+  /** Makes a directory, with those above it, where there is none; answers the names in it. */
+  directory(path: string): readonly string[];
 }
 
 export const nodeFiles: FileLayer = {
@@ -72,6 +76,10 @@ export const nodeFiles: FileLayer = {
     }
     const { size } = fstatSync(fd);
     return { size, read: (at, length) => readAt(fd, at, Math.min(length, size - at)), close: () => closeSync(fd) };
+  },
+  directory(path) {
+    mkdirSync(path, { recursive: true });
+    return readdirSync(path);
   },
 };
 

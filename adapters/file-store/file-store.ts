@@ -95,6 +95,11 @@ export class FileStore implements EventStore {
     return this.part.size;
   }
 
+  /** The file that is written now. */
+  get file(): string {
+    return this.part.path;
+  }
+
   append(step: Step): void {
     if (this.problem || this.ended) return;
     this.part.append(step);

@@ -114,9 +114,11 @@ const nodeProcesses: Processes = {
       if (codeOf(error) !== 'EPERM') return undefined;
     }
     try {
-      // proc(5): field 22, counted behind the name, which may hold anything but ends with the last parenthesis.
+      // proc(5): fields 3 and 22, counted behind the name, which may hold anything but ends with the last parenthesis.
       const stat = new TextDecoder().decode(nodeFiles.read(`/proc/${pid}/stat`) ?? new Uint8Array());
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // One that was killed and that nobody has asked after is still there, and writes nothing any more.
+      return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
     } catch {
       return '';
     }

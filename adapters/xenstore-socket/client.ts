@@ -16,8 +16,10 @@ export interface Listener {
   delay(client: Client): number;
   /** Virtual time, in milliseconds. */
   now(): number;
-  /** A piece of work is done: whatever has been collected for anybody goes out. */
-  flush(): void;
+  /** Lets something leave when every step up to now is safe. */
+  whenSafe(leave: () => void): void;
+  /** Much has been collected: it goes out now, as soon as it is safe. What is little goes at the end of the turn by itself. */
+  commit(): void;
 }
 
 const HEADER = xsd_sockmsg.x86_64.size;
@@ -77,6 +79,19 @@ export class Client {
     this.queue = [];
     this.waiting = 0;
   }
+  /** Nothing is read from it any more, and nothing collected for it. */
+  isLeaving(): void {
+    this.deaf = true;
+    this.rest = nothing;
+  }
+  /** The end, at once: what was collected for it is nobody's to know. */
+  drop(): void {
+    this.isLeaving();
+    this.outbox.used = 0;
+    this.blocked = false;
+    this.socket?.destroy();
+    this.detach();
+  }
   /** The end, as soon as what was sent is out; at once where nobody reads it. */
   end(): void {
     const { socket } = this;
@@ -114,7 +129,7 @@ export class Client {
     this.serving = true;
     let at = 0;
     const { rest } = this;
-    while (!this.blocked && this.socket && rest.length - at >= HEADER) {
+    while (!this.blocked && !this.deaf && this.socket && rest.length - at >= HEADER) {
       const length = rest.readUInt32LE(at + 12);
       if (length > PAYLOAD_MAX) {
         this.deaf = true;
@@ -133,11 +148,10 @@ export class Client {
       const [type, req_id, tx_id] = [rest.readUInt32LE(at), rest.readUInt32LE(at + 4), rest.readUInt32LE(at + 8)];
       at = end;
       this.listener.request(this, type, req_id, tx_id, payload);
-      if (this.outbox.used > PIECE) this.listener.flush();
+      if (this.outbox.used > PIECE) this.listener.commit();
     }
     if (this.rest === rest) this.rest = at === rest.length ? nothing : rest.subarray(at);
     this.serving = false;
-    this.listener.flush();
   }
 
   private sleep(ms: number): void {
@@ -151,22 +165,23 @@ export class Client {
 
   /** Until the system has taken what it was given: then the rest goes out, and requests are read again. */
   private await(socket: Socket): void {
-    socket.write('', () => {
-      if (this.socket !== socket) return;
-      const { queue } = this;
-      const now = this.listener.now();
-      this.queue = [];
-      this.waiting = 0;
-      for (const { message, until } of queue) if (until > now) this.outbox.add(message);
-      if (!this.outbox.flush(socket)) {
-        this.await(socket);
-        return;
-      }
-      this.blocked = false;
-      this.listener.drains(this);
-      socket.resume();
-      this.serve();
-    });
+    socket.write('', () => this.listener.whenSafe(() => this.goOn(socket)));
+  }
+  private goOn(socket: Socket): void {
+    if (this.socket !== socket) return;
+    const { queue } = this;
+    const now = this.listener.now();
+    this.queue = [];
+    this.waiting = 0;
+    for (const { message, until } of queue) if (until > now) this.outbox.add(message);
+    if (!this.outbox.flush(socket)) {
+      this.await(socket);
+      return;
+    }
+    this.blocked = false;
+    this.listener.drains(this);
+    socket.resume();
+    this.serve();
   }
 }
 

@@ -19,7 +19,12 @@ export interface SocketOptions {
   readonly dispatcher: Dispatcher;
   /** Virtual time, now. */
   readonly clock: () => Ns;
-  /** Something failed that no client has to do with: the log can not be written, or a bug of ours. */
+  /**
+   * Makes every step so far safe; asked once for each turn of the event loop in which there were any. Nothing leaves before it has
+   * returned, and nothing at all where it throws. Without it, steps are as safe as the process.
+   */
+  readonly acknowledge?: () => void;
+  /** Something failed that no client has to do with: the log can not be written, or a bug of ours. Everybody has been sent away. */
   readonly fail: (error: unknown) => void;
 }
 
@@ -28,6 +33,9 @@ export class XenstoreSockets implements Listener {
   private readonly clients = new Map<number, Client>();
   private readonly servers = new Set<Server>();
   private readonly dirty = new Set<Client>();
+  /** What else leaves the host, as soon as the steps that it came of are safe. */
+  private outgoing: (() => void)[] = [];
+  private commitment: NodeJS.Immediate | undefined;
   /** The request whose step is being taken: its reply carries these numbers. */
   private current: { readonly command: Command; readonly req_id: number; readonly tx_id: number } | undefined;
   private broken = false;
@@ -42,19 +50,29 @@ export class XenstoreSockets implements Listener {
     this.servers.add(await listen(path, (socket) => this.accept(socket)));
   }
 
+  /** Whoever was connected when the host was stopped is not any more: that is an input for each. */
+  resume(): void {
+    for (const { conn, blocked } of this.options.dispatcher.host.store.connectionsInOrder()) {
+      if (conn >= FIRST_SOCKET) this.input({ type: 'xenstore.disconnect', conn }, originOf(conn));
+      else if (blocked) this.input({ type: 'xenstore.connection_drains', conn }, originOf(conn));
+    }
+  }
+
   /** Everybody is sent away, each of them as an input. */
   close(): void {
-    for (const server of this.servers) server.close();
-    for (const [conn, client] of this.clients) {
+    this.stopListening();
+    for (const conn of this.clients.keys())
       if (conn >= FIRST_SOCKET) this.input({ type: 'xenstore.disconnect', conn }, originOf(conn));
-      client.end();
-    }
+    this.commit();
+    for (const client of this.clients.values()) client.end();
+    this.clients.clear();
   }
 
   /** Something that happens to the host from outside. */
   input(command: Command, origin: string): Outcome | undefined {
     if (this.broken) return undefined;
     const { dispatcher, clock } = this.options;
+    this.commitment ??= setImmediate(() => this.commit());
     try {
       dispatcher.run(clock());
       return dispatcher.input(command, origin);
@@ -63,10 +81,22 @@ export class XenstoreSockets implements Listener {
       return undefined;
     }
   }
-  /** Nothing happens any more. */
+  /** Nothing happens any more: whoever waits for an answer is sent away without one. */
   fail(error: unknown): void {
+    if (this.broken) return;
     this.broken = true;
+    this.stopListening();
+    this.outgoing = [];
+    this.dirty.clear();
+    for (const client of this.clients.values()) client.drop();
+    this.clients.clear();
     this.options.fail(error);
+  }
+
+  /** Lets something leave the host when every step up to now is safe. */
+  whenSafe(leave: () => void): void {
+    this.outgoing.push(leave);
+    this.commitment ??= setImmediate(() => this.commit());
   }
 
   /** The client behind the ring of a domain, made when first asked for. */
@@ -104,7 +134,17 @@ export class XenstoreSockets implements Listener {
   now(): number {
     return this.options.clock() / MS;
   }
-  flush(): void {
+  commit(): void {
+    clearImmediate(this.commitment);
+    this.commitment = undefined;
+    if (this.broken) return;
+    try {
+      this.options.acknowledge?.();
+      for (const leave of this.outgoing.splice(0)) leave();
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
     for (const client of this.dirty) {
       this.dirty.delete(client);
       client.flush();
@@ -125,7 +165,6 @@ export class XenstoreSockets implements Listener {
     socket.on('close', () => {
       if (this.clients.get(conn) !== client) return;
       this.input({ type: 'xenstore.disconnect', conn }, originOf(conn));
-      this.flush();
     });
   }
 
@@ -154,7 +193,12 @@ export class XenstoreSockets implements Listener {
     if (!client) return;
     this.clients.delete(conn);
     this.dirty.delete(client);
-    client.end();
+    client.isLeaving();
+    this.whenSafe(() => client.end());
+  }
+  private stopListening(): void {
+    for (const server of this.servers) server.close();
+    this.servers.clear();
   }
 }
 

@@ -35,11 +35,11 @@ export class TestDomains {
     for (let domid = 1; domid <= count; domid++) this.create(domid);
     this.dispatcher.steps$.subscribe(({ outcome }) => {
       for (const event of eventsOf(outcome)) {
-        if (event.type === 'xenstore.domain_introduced') this.open(event.domid);
-        else if (event.type === 'xenstore.domain_released') this.shut(event.domid);
+        if (event.type === 'xenstore.domain_introduced') this.sockets.whenSafe(() => this.open(event.domid));
+        else if (event.type === 'xenstore.domain_released') this.sockets.whenSafe(() => this.shut(event.domid));
       }
     });
-    this.open(0);
+    for (const { domid, introduced } of this.dispatcher.host.store.domains.values()) if (introduced) this.open(domid);
     this.ctl = await listen(join(this.directory, 'ctl.sock'), (socket) => this.control(socket));
   }
   close(): void {
@@ -54,8 +54,10 @@ export class TestDomains {
       const lines = (text + chunk.toString('latin1')).split('\n');
       text = lines.pop()!;
       if (text.length > LONGEST_LINE) socket.destroy();
-      for (const line of lines)
-        socket.write(this.perform(line) ? 'ok\n' : 'error: create, shutdown, dying or destroy, and a domain\n');
+      for (const line of lines) {
+        const answer = this.perform(line) ? 'ok\n' : 'error: create, shutdown, dying or destroy, and a domain\n';
+        this.sockets.whenSafe(() => socket.write(answer));
+      }
     });
   }
 
@@ -70,7 +72,6 @@ export class TestDomains {
       if (what === 'destroy') this.sockets.input({ type: 'domctl.destroydomain', domid: DOMID_XEN, domain: domid }, ORIGIN);
       this.sockets.input({ type: 'xenstore.domain_gone', domid }, ORIGIN);
     }
-    this.sockets.flush();
     return true;
   }
 
@@ -93,7 +94,7 @@ export class TestDomains {
     );
   }
 
-  /** Called inside a step: the socket is there when the reply to INTRODUCE arrives. */
+  /** The socket is there when the reply to INTRODUCE arrives. */
   private open(domid: number): void {
     if (this.rings.has(domid)) return;
     const path = join(this.directory, `dom${domid}.sock`);

@@ -81,6 +81,10 @@ export class FaultyFiles implements FileLayer {
     return file && bytesSource(file.bytes);
   }
 
+  directory(path: string): readonly string[] {
+    return [...this.disk.keys()].filter((name) => name.startsWith(`${path}/`)).map((name) => name.slice(path.length + 1));
+  }
+
   /** The machine again, after its power was off: what was not synced is gone, the locks' owners too, and nothing fails any more. */
   restarted(losing: 'memory' | 'nothing'): FaultyFiles {
     const after = new FaultyFiles();

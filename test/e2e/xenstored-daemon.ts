@@ -32,6 +32,9 @@ export class Daemon {
       this.stderr += text;
     });
   }
+  get pid(): number {
+    return this.process.pid!;
+  }
   /** Started when this resolves. */
   static async start(directory: string, ...options: readonly string[]): Promise<Daemon> {
     const daemon = new Daemon(directory, ...options);
@@ -57,7 +60,7 @@ export class Daemon {
   }
   /** Ends it as an operator does; answers its exit status. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.process.exitCode !== null) return this.process.exitCode;
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return this.process.exitCode;
     const ended = new Promise<number | null>((resolve) => this.process.once('exit', resolve));
     this.process.kill(signal);
     return ended;
@@ -132,7 +135,9 @@ export class Client {
     this.socket.destroy();
   }
 
-  private news(): Promise<void> {
+  /** Until something comes. */
+  news(): Promise<void> {
+    if (this.closed) return Promise.resolve();
     return new Promise((resolve) => {
       this.wake = resolve;
     });

@@ -60,7 +60,7 @@ describe.skipIf(!installed && !process.env['CI'])("Xen's own tools (apt-get inst
   async function watching(): Promise<string> {
     const watch = spawn('xenstore-watch', ['-n', '4', '/cl'], { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
     let heard = '';
-    const ended = new Promise<number | null>((resolve) => watch.once('exit', resolve));
+    const ended = new Promise<number | null>((resolve) => watch.once('close', resolve));
     await new Promise<void>((resolve) => {
       watch.stdout.on('data', (text) => {
         heard += text;
@@ -208,15 +208,10 @@ describe('a socket', () => {
     expect(stderr).toMatch(/^xenolog: somebody serves this socket already \(.*\): .*\n$/);
     expect(status).toBe(1);
   });
-  test('the run replays byte for byte, and the next one keeps its log', async () => {
+  test('the run replays byte for byte', async () => {
     expect(await daemon.stop('SIGINT')).toBe(0);
     expect(existsSync(daemon.socket)).toBe(false);
     expectReplays(daemon.log);
-    const before = readFileSync(daemon.log);
-    const next = await Daemon.start(join(daemon.socket, '..'));
-    daemons.push(next);
-    expect(await next.stop()).toBe(0);
-    expect(readFileSync(join(daemon.socket, '..', 'run.1.xlog')).equals(before)).toBe(true);
   });
 });
 

@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { HostConfig } from '../../../src/host-config.ts';
 import { recoverLog } from '../../file-store/recover.ts';
-import { judgeLog } from '../../log-file.ts';
+import { judgeLog, logAt } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
 /** Tells about a log from its header and its blocks. */
 export function logInfo(path: string, { json }: { readonly json?: boolean }, output: Output): number {
   const log = openRun(path);
-  const file = readFileSync(path);
+  const file = readFileSync(logAt(path));
   const config = log.header.host as HostConfig;
   let blobs = 0;
   let blobBytes = 0;

@@ -38,7 +38,7 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
     throw new Failure('a tour replays the log of the run', '--tour', 'add -o FILE, where the log may go');
   const loaded = loadScenario(path);
   const until = untilOf(options, loaded);
-  const durability = durabilityOf(options);
+  const durability = durabilityOf(options.durability ?? 'none');
   const file =
     options.output === undefined ? undefined : new FileStore({ path: options.output, header: loaded.header, durability });
   const report = new Report();
@@ -101,7 +101,8 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
   return options.tour ? tour(options.output!, output) : 0;
 }
 
-function durabilityOf({ durability = 'none' }: RunOptions): Durability {
+/** @throws Failure where there is no such mode */
+export function durabilityOf(durability: string): Durability {
   const known = durabilities.find((name) => name === durability);
   if (known) return known;
   throw new Failure('no such durability', `--durability ${durability}`, `choose one of ${durabilities.join(', ')}`);

@@ -1,0 +1,256 @@
+// The run of a live host, in a directory: it goes on where it was stopped or killed, and its files follow each other.
+import { basename, join } from 'node:path';
+import { joined } from '../events/bytes.ts';
+import type { Digest } from '../events/codec.ts';
+import type { Log } from '../events/log.ts';
+import { HypervisorBug } from '../events/step.ts';
+import { OpenBlock } from '../events/store.ts';
+import type { Step } from '../events/vocabulary.ts';
+import { version } from '../index.ts';
+import { type Dispatcher, Recording } from '../machines/index.ts';
+import { type Divergence, decodeCheckpoint, describeDivergence, encodeCheckpoint, resumeHost } from '../replay/index.ts';
+import type { HostConfig } from '../src/host-config.ts';
+import { Failure, systemFailure } from './failure.ts';
+import { type OpenCache, openCache } from './file-store/cache-file.ts';
+import { type FileLayer, nodeFiles, writeAll } from './file-store/file-layer.ts';
+import { type Durability, FileStore, resumeRun, type StoppedRun, storeFailure } from './file-store/file-store.ts';
+import { takeLock } from './file-store/lock.ts';
+import { findParts, partPath } from './file-store/parts.ts';
+import { readRun } from './file-store/recover.ts';
+import { sidecarOf } from './file-store/sidecar.ts';
+import { judgeLog, RUN, sha256, UNUSABLE } from './log-file.ts';
+
+export interface LiveRunOptions {
+  readonly directory: string;
+  /** What the host is, given what the one of the run is that is there. */
+  readonly config: (found: HostConfig | undefined) => HostConfig;
+  readonly durability: Durability;
+  /** When a file has grown by so many bytes, the log goes on in a next one. */
+  readonly rotate: number;
+  readonly files?: FileLayer;
+}
+
+/** Between two checkpoints in the cache there is this much time, and this many times what the last one has cost. */
+const CHECKPOINT_EVERY_MS = 10_000;
+const CHECKPOINT_SHARE = 50;
+
+export class LiveRun {
+  readonly dispatcher: Dispatcher;
+  /** How many steps there were before; undefined: it has just begun. */
+  readonly resumed: number | undefined;
+  private readonly path: string;
+  private readonly files: FileLayer;
+  private readonly durability: Durability;
+  private readonly rotateAfter: number;
+  private readonly recording: Recording;
+  private readonly store: FileStore;
+  private readonly cache: OpenCache | undefined;
+  private begun: number;
+  private checkpointed = { at: performance.now(), ms: 0 };
+  private ended = false;
+
+  /**
+   * Takes the run up where it stands: its last file is made whole, and the host brought to where it was.
+   *
+   * @throws Failure where another process writes it, a file can not be used, or this xenolog does not do what the log says
+   */
+  constructor({ directory, config, durability, rotate, files = nodeFiles }: LiveRunOptions) {
+    this.path = join(directory, RUN);
+    this.files = files;
+    this.durability = durability;
+    this.rotateAfter = rotate;
+    this.prepare(directory);
+    const past = judgeLog(this.path, () => this.takeUp());
+    try {
+      const host = config(past?.stopped.log.header.host as HostConfig | undefined);
+      const header = past?.stopped.log.header ?? {
+        xenolog: version,
+        seed: 1,
+        xen_version: host.xen_version,
+        host,
+        images: [],
+      };
+      const checkpoint = past?.dispatcher.checkpoint();
+      this.store = checkpoint
+        ? past!.stopped.goOn(encodeCheckpoint(checkpoint))
+        : new FileStore({ path: this.path, header, durability, files });
+      this.recording = new Recording({
+        header,
+        images: [],
+        store: this.store,
+        onPause: (dispatcher, digest) => this.keepCheckpoint(dispatcher, digest),
+      });
+      this.dispatcher = this.recording.dispatcher;
+      if (checkpoint) this.dispatcher.restore(checkpoint);
+    } catch (error) {
+      past?.stopped.release();
+      throw error;
+    }
+    this.resumed = past?.stopped.log.length;
+    this.begun = this.store.size;
+    this.cache = this.cacheFor(past?.stopped.log ?? this.store.read(), 'write');
+  }
+
+  /** The file that it goes into now. */
+  get file(): string {
+    return this.store.file;
+  }
+
+  /** Makes every step so far safe. @throws Failure where that is not possible: what has come of them may not leave the host */
+  acknowledge(): void {
+    this.check();
+    if (this.ended || this.store.size - this.begun < this.rotateAfter || !this.dispatcher.quiet) return;
+    this.recording.rotate(encodeCheckpoint);
+    this.check();
+    this.begun = this.store.size;
+  }
+
+  /** Closes the log with the state that the host is in. @throws Failure where it could not be kept */
+  finish(): void {
+    this.ended = true;
+    this.recording.finish();
+    this.check();
+  }
+
+  /** Lets go of the files: what is in them stays. */
+  close(): void {
+    this.ended = true;
+    this.recording.abandon();
+    this.cache?.close();
+  }
+
+  private check(): void {
+    const answer = this.recording.acknowledge();
+    if (!answer.ok) throw storeFailure(answer.problem);
+  }
+
+  /**
+   * Looks whether what is in the directory is one run that can be gone on with, and nothing else that could be written over. A file
+   * whose writer was killed before its header was whole has no steps, and goes.
+   */
+  private prepare(directory: string): void {
+    const { path, files } = this;
+    try {
+      const names = files.directory(directory);
+      takeLock(path, files).release();
+      const others = names.filter((name) => /^run\.\d+\.xlog$/.test(name)).map((name) => join(directory, name));
+      for (const file of [path, ...others]) removeUnborn(file, files);
+      const found = judgeLog(path, () => findParts(path, files));
+      if (!found) {
+        const left = others.find((file) => files.directory(directory).includes(basename(file)));
+        if (left !== undefined)
+          throw new Failure('the first file of this run is missing', left, `bring back ${RUN}, or name another directory`);
+        return;
+      }
+      for (const { source } of found.files) source.close?.();
+      if (found.stranger !== undefined)
+        throw new Failure('this file belongs to another run', found.stranger, 'move it away, or bring its own back', UNUSABLE);
+    } catch (error) {
+      throw error instanceof Failure ? error : systemFailure('prepare the directory', directory, error);
+    }
+  }
+
+  /** The run that is there, and a host at its end. */
+  private takeUp(): { readonly stopped: StoppedRun; readonly dispatcher: Dispatcher } | undefined {
+    const { path, durability, files } = this;
+    const stopped = resumeRun({ path, durability, files });
+    if (!stopped) return undefined;
+    try {
+      const { log } = stopped;
+      // What followed from the last input and was not written any more.
+      const missing: Step[] = [];
+      const onStep = (step: Step): void => {
+        if (step.seq >= log.length) missing.push(step);
+      };
+      const cache = this.cacheFor(log, 'read');
+      const { dispatcher, divergence } = resumeHost(this.shortest(log), cache?.cache, { onStep });
+      cache?.close();
+      if (divergence) throw diverged(divergence, path);
+      if (missing.length === 0) return { stopped, dispatcher };
+      // A next file starts where everything has settled, so they belong to this one.
+      this.add(missing, log);
+    } catch (error) {
+      stopped.release();
+      throw error;
+    }
+    stopped.release();
+    return this.takeUp();
+  }
+
+  /** The last file alone, where that is enough to go on from: it starts from a checkpoint. */
+  private shortest(log: Log): Log {
+    if (log.lastPart === 1) return log;
+    const last = readRun(partPath(this.path, log.lastPart), this.files)!;
+    return last.start && decodeCheckpoint(last.start) ? last : log;
+  }
+
+  private add(steps: readonly Step[], log: Log): void {
+    const block = new OpenBlock();
+    for (const step of steps) block.append(step);
+    const path = partPath(this.path, log.lastPart);
+    try {
+      const fd = this.files.open(path, 'append');
+      writeAll(this.files, fd, joined(block.block(log.sealed, sha256)));
+      this.files.sync(fd, 'data');
+      this.files.close(fd);
+    } catch (error) {
+      throw systemFailure('write the log', path, error);
+    }
+  }
+
+  /** Without a cache a host comes back more slowly, and that is all. */
+  private cacheFor(log: Log, mode: 'read' | 'write'): OpenCache | undefined {
+    try {
+      return this.files === nodeFiles ? openCache(this.path, log, mode as 'write') : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private keepCheckpoint(dispatcher: Dispatcher, digest: Digest): void {
+    const { at, ms } = this.checkpointed;
+    const now = performance.now();
+    if (!this.cache || now - at < Math.max(CHECKPOINT_EVERY_MS, ms * CHECKPOINT_SHARE)) return;
+    try {
+      this.cache.cache.write(dispatcher.checkpoint(), digest);
+    } catch {
+      // See cacheFor.
+    }
+    const end = performance.now();
+    this.checkpointed = { at: end, ms: end - now };
+  }
+}
+
+function removeUnborn(path: string, files: FileLayer): void {
+  const source = files.source(path);
+  if (!source) return;
+  const { size } = source;
+  const fixed = source.read(0, HEADER_SIZE);
+  source.close?.();
+  const whole =
+    size < HEADER_SIZE ? HEADER_SIZE : HEADER_SIZE + new DataView(fixed.buffer, fixed.byteOffset).getUint32(LENGTH_AT, true);
+  const rows = files.read(sidecarOf(path));
+  if (size >= whole || (rows && rows.length > 0)) return;
+  files.unlink(path);
+  if (rows) files.unlink(sidecarOf(path));
+}
+// The fixed part of a log's header (events/header.ts).
+const HEADER_SIZE = 20;
+const LENGTH_AT = 12;
+
+function diverged(divergence: Divergence, path: string): Failure {
+  const [what = ''] = describeDivergence(divergence);
+  return new Failure(
+    `this xenolog does not do again what the log says: ${what}`,
+    path,
+    'xenolog replay shows all; go on with the xenolog that wrote it, or name another directory',
+  );
+}
+
+/** What stops a live host, for people: a bug of ours leaves its log behind as its report. */
+export function liveFailure(error: unknown, run: LiveRun | undefined): unknown {
+  if (!(error instanceof HypervisorBug)) return error;
+  const kept = run ? `the log up to there is in ${run.file}` : 'run it again with --state DIR';
+  const where = run ? `step ${run.dispatcher.lastSeq}` : 'inside xenolog';
+  return new Failure(error.message, where, `this is a bug of Xenolog: ${kept}, please report it`);
+}

@@ -1,0 +1,230 @@
+// xenolog xenstored goes on where it was stopped or killed, and its files read as one run.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openLog } from '../../adapters/index.ts';
+import { Log, LogWriter } from '../../events/log.ts';
+import { main, scratchDirectory, xenolog } from './program.ts';
+import { Client, Daemon } from './xenstored-daemon.ts';
+
+const scratch = scratchDirectory();
+const daemons: Daemon[] = [];
+let count = 0;
+function newDirectory(): string {
+  const own = join(scratch, `${count++}`);
+  mkdirSync(own);
+  return own;
+}
+async function start(directory: string, ...options: readonly string[]): Promise<Daemon> {
+  const daemon = await Daemon.start(directory, ...options);
+  daemons.push(daemon);
+  return daemon;
+}
+afterAll(async () => {
+  for (const daemon of daemons) await daemon.stop('SIGKILL');
+});
+const filesIn = (directory: string): string[] =>
+  readdirSync(directory)
+    .filter((name) => name.endsWith('.xlog'))
+    .sort((a, b) => numberOf(a) - numberOf(b));
+const numberOf = (name: string): number => Number(/^run\.(\d+)/.exec(name)?.[1] ?? 1);
+
+/** All four replays of a run agree, from its first step to its last. */
+function expectReplays(run: string): void {
+  const { status, stdout, stderr } = xenolog('replay', run, '--json');
+  expect([stderr, status]).toEqual(['', 0]);
+  expect(JSON.parse(stdout).closed).toBe(true);
+}
+
+test.each(['SIGKILL', 'SIGTERM'] as const)('after %s it goes on as it was, without those who were connected', async (signal) => {
+  const directory = newDirectory();
+  const first = await start(directory, '--test-domains', '10');
+  const tool = await first.open();
+  await tool.ask('INTRODUCE', '5|1|2|');
+  await tool.ask('WRITE', '/local/domain/5|');
+  await tool.ask('SET_PERMS', '/local/domain/5|n5|');
+  await tool.ask('CONTROL', 'quota|set|watches|2|');
+  const [guest, dom0] = [await first.open('dom5.sock'), await first.open('dom0.sock')];
+  expect(await guest.ask('WRITE', 'a|\xff1')).toBe('WRITE OK|');
+  expect(await dom0.ask('WATCH', '/local|mine|')).toBe('WATCH OK|');
+  await tool.ask('WATCH', '/local|tool|');
+  const tx = Number(/\d+/.exec(await tool.ask('TRANSACTION_START', '|'))![0]);
+  await tool.ask('WRITE', '/never|1', tx);
+  const quotas = await tool.ask('CONTROL', 'quota|');
+  const used = await tool.ask('CONTROL', 'quota|5|');
+  await first.stop(signal);
+
+  const second = await start(directory, '--test-domains', '10');
+  const [again, ring] = [await second.open(), await second.open('dom0.sock')];
+  expect(await again.ask('READ', '/local/domain/5/a|')).toBe('READ \xff1');
+  expect(await again.ask('READ', '/never|')).toBe('ERROR ENOENT|');
+  expect([await again.ask('CONTROL', 'quota|'), await again.ask('CONTROL', 'quota|5|')]).toEqual([quotas, used]);
+  expect(await again.ask('IS_DOMAIN_INTRODUCED', '5|')).toBe('IS_DOMAIN_INTRODUCED T|');
+  // dom0's own connection is a ring, and has its watch still; the tool's went with its socket.
+  const guestAgain = await second.open('dom5.sock');
+  expect(await guestAgain.ask('WRITE', 'a|2')).toBe('WRITE OK|');
+  expect(await ring.ask('WATCH', '/local|mine|')).toBe('ERROR EEXIST|');
+  expect(ring.inbox.map(({ body }) => body)).toEqual(['/local/domain/5/a|mine|']);
+  expect(again.inbox).toEqual([]);
+  expect(await second.stop()).toBe(0);
+
+  expect(filesIn(directory)).toEqual(['run.xlog', 'run.2.xlog']);
+  expectReplays(directory);
+  const steps = [...openLog(directory).steps()];
+  expect(steps.map(({ seq }) => seq)).toEqual(steps.map((_, seq) => seq));
+  expect(steps.every(({ time }, i) => i === 0 || time >= steps[i - 1]!.time)).toBe(true);
+});
+
+test('a run over many files reads as one, whichever of them is named', async () => {
+  const directory = newDirectory();
+  const daemon = await start(directory, '--rotate', '100K');
+  const client = await daemon.open();
+  const last: number[] = [];
+  for (let i = 0; i < 14_000; i++) last[0] = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
+  expect(await client.reply(last[0]!)).toBe('WRITE OK|');
+  expect(await daemon.stop()).toBe(0);
+  const files = filesIn(directory);
+  expect(files.length).toBeGreaterThan(1);
+  expectReplays(directory);
+
+  // Each file starts from a checkpoint, so that the first may be gone: then it is the run from there on.
+  const [steps, closed] = [14_002, true];
+  for (const [i, name] of files.entries()) {
+    const log = openLog(join(directory, name));
+    expect([log.length, log.end !== undefined, log.parts]).toEqual([steps, closed, files.length - i]);
+    const check = xenolog('log', 'check', join(directory, name));
+    expect([check.stderr, check.status]).toEqual(['', 0]);
+  }
+  expectReplays(join(directory, files.at(-1)!));
+  const from = xenolog('events', directory, '--from', '4999', '--limit', '1').stdout;
+  expect(from).toMatch(/^#4999 .* xenstore\.node_(written|created) /);
+  const shown = xenolog('inspect', directory, '--at', '5301', '--xenstore', '/n/299');
+  expect(shown.stdout).toMatch(/5099"/);
+
+  // A host whose first files are gone is not begun anew over what is left.
+  unlinkSync(join(directory, 'run.xlog'));
+  const { status, stderr } = xenolog('xenstored', '--socket', join(directory, 's'), '--state', directory);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^xenolog: the first file of this run is missing \(.*run\.2\.xlog\): /),
+  ]);
+  expect(filesIn(directory)).toEqual(files.slice(1));
+});
+
+test('a second daemon does not write the same run', async () => {
+  const directory = newDirectory();
+  const daemon = await start(directory);
+  const { status, stderr } = xenolog('xenstored', '--socket', join(directory, 'other'), '--state', directory);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(new RegExp(`^xenolog: process ${daemon.pid} is writing this run .*\n$`)),
+  ]);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('a run is gone on with as the version that it is', async () => {
+  const directory = newDirectory();
+  expect(await (await start(directory, '--xen-version', '4.22')).stop()).toBe(0);
+  const { status, stderr } = xenolog(
+    'xenstored',
+    '--socket',
+    join(directory, 's'),
+    '--state',
+    directory,
+    '--xen-version',
+    '4.17',
+  );
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^xenolog: the run is one of xenstored 4\.22 \(--xen-version 4\.17\): /),
+  ]);
+  const again = await start(directory);
+  const tool = await again.open();
+  expect(await tool.ask('GET_FEATURE', '|')).toMatch(/^GET_FEATURE \d/);
+  expect(await again.stop()).toBe(0);
+});
+
+test('a log that this code would not have written is refused, with the step', async () => {
+  const directory = newDirectory();
+  const daemon = await start(directory);
+  const tool = await daemon.open();
+  await tool.ask('WRITE', '/a|1');
+  await tool.ask('READ', '/a|');
+  await daemon.stop();
+  const path = join(directory, 'run.xlog');
+  const log = new Log(readFileSync(path));
+  const pieces: Uint8Array[] = [];
+  const writer = new LogWriter(log.header, (bytes) => pieces.push(bytes.slice()));
+  for (const step of log.steps())
+    writer.append(step.command.type === 'xenstore.read' ? { ...step, outcome: { ok: false, errno: 'EACCES' } } : step);
+  writer.end(log.end!);
+  writeFileSync(path, Buffer.concat(pieces));
+  const { status, stderr } = xenolog('xenstored', '--socket', join(directory, 's'), '--state', directory);
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/^xenolog: .* step 2: decided otherwise .*\n$/)]);
+  expect(filesIn(directory)).toEqual(['run.xlog']);
+});
+
+test('a file that was never begun is no file, and one that belongs to another run is not written over', async () => {
+  const directory = newDirectory();
+  const daemon = await start(directory);
+  await (await daemon.open()).ask('WRITE', '/a|1');
+  await daemon.stop('SIGKILL');
+  // Killed as it began a next file: nothing of the header, or half of it.
+  writeFileSync(join(directory, 'run.2.xlog'), '');
+  writeFileSync(join(directory, 'run.3.xlog'), readFileSync(join(directory, 'run.xlog')).subarray(0, 500));
+  const next = await start(directory);
+  expect(await (await next.open()).ask('READ', '/a|')).toBe('READ 1');
+  expect(await next.stop()).toBe(0);
+  expect(filesIn(directory)).toEqual(['run.xlog', 'run.2.xlog']);
+
+  const stranger = readFileSync(join(directory, 'run.xlog'));
+  writeFileSync(join(directory, 'run.3.xlog'), stranger);
+  const { status, stderr } = xenolog('xenstored', '--socket', join(directory, 's'), '--state', directory);
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/^xenolog: this file belongs to another run \(.*run\.3\.xlog\): /)]);
+  expect(readFileSync(join(directory, 'run.3.xlog')).equals(stranger)).toBe(true);
+});
+
+/** Kills of a daemon under load; XENOLOG_KILLS=1000 for more. */
+const KILLS = Number(process.env['XENOLOG_KILLS'] ?? 6);
+
+test('killed under load again and again, it never loses what it has answered', { timeout: 20_000 + KILLS * 5000 }, async () => {
+  const directory = newDirectory();
+  const [socket, options] = [join(directory, 'socket'), ['--rotate', '200K']] as const;
+  const acknowledged = new Map<string, number>();
+  let answered = 0;
+  for (let round = 0; round < KILLS; round++) {
+    const process_ = spawn(process.execPath, [main, 'xenstored', '--socket', socket, '--state', directory, ...options], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => process_.stdout.once('data', resolve));
+    const client = await Client.open(socket);
+    for (const [path, value] of acknowledged) {
+      const [, read] = /^READ (\d+)$/.exec(await client.ask('READ', `${path}|`))!;
+      expect(Number(read), path).toBeGreaterThanOrEqual(value);
+    }
+    const sent = new Map<number, [path: string, value: number]>();
+    const timer = setTimeout(() => process_.kill('SIGKILL'), 30 + ((round * 37) % 150));
+    for (let value = round * 1_000_000; !client.closed; ) {
+      for (let i = 0; i < 64; i++, value++)
+        sent.set(client.send('WRITE', `/k/${value % 50}|${value}`), [`/k/${value % 50}`, value]);
+      await client.news();
+      for (const { rid, body } of client.inbox.splice(0)) {
+        const write = sent.get(rid);
+        if (!write) continue;
+        expect(body).toBe('OK|');
+        acknowledged.set(...write);
+        answered++;
+      }
+    }
+    clearTimeout(timer);
+  }
+  expect(answered).toBeGreaterThan(KILLS * 50);
+  const last = await start(directory);
+  const client = await last.open();
+  for (const [path, value] of acknowledged)
+    expect(Number((await client.ask('READ', `${path}|`)).slice(5))).toBeGreaterThanOrEqual(value);
+  expect(await last.stop()).toBe(0);
+  expectReplays(directory);
+  expect(existsSync(join(directory, 'run.xlog-lock'))).toBe(false);
+});
