@@ -1,8 +1,10 @@
 // The core on the mix, without log and with it; the fold of that log; its size beside JSON.
+
 import { createHash } from 'node:crypto';
 import { type Log, LogWriter, type RunHeader } from '../events/log.ts';
 import { eventsOf } from '../events/step.ts';
 import type { Step } from '../events/vocabulary.ts';
+import { pvDomain } from '../src/abi/domctl.ts';
 import { takePending } from '../src/core/evtchn/pending.ts';
 import { type CoreCommand, type CoreFact, decide, evolve, writeGuest, Xen } from '../src/core/index.ts';
 import { Memory } from '../src/memory/memory.ts';
@@ -42,7 +44,7 @@ export class CoreBench {
         max_evtchn_port: 1023,
         max_grant_frames: 4,
         max_maptrack_frames: 4,
-        hvm: false,
+        ...pvDomain,
       });
       this.call({ type: 'domctl.max_vcpus', domid: 0x7ff2, domain: domid, max: 1 });
       this.call({ type: 'domctl.setvcpucontext', domid: 0x7ff2, domain: domid, vcpu: 0 });

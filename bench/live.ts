@@ -1,9 +1,11 @@
 // The live host with its actors and its log on the mix, beside what XState alone takes for the same events; and seeking in the log.
+
 import { createActor } from 'xstate';
 import type { RunHeader } from '../events/log.ts';
 import type { Command, Fact } from '../events/vocabulary.ts';
 import { Recording } from '../machines/system/recording.ts';
 import { vcpu } from '../machines/vcpu.ts';
+import { pvDomain } from '../src/abi/domctl.ts';
 import { takePending } from '../src/core/evtchn/pending.ts';
 import { evolve } from '../src/host.ts';
 import { defaultHost } from '../src/host-config.ts';
@@ -38,7 +40,7 @@ export class LiveBench {
         max_evtchn_port: 1023,
         max_grant_frames: 4,
         max_maptrack_frames: 4,
-        hvm: false,
+        ...pvDomain,
       });
       this.call({ type: 'domctl.max_vcpus', domid: XEN, domain: domid, max: 1 });
       this.call({ type: 'domctl.setvcpucontext', domid: XEN, domain: domid, vcpu: 0 });

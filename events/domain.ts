@@ -18,6 +18,16 @@ export const operations = {
       max_grant_frames: int,
       max_maptrack_frames: int,
       hvm: bool,
+      /** XEN_DOMCTL_CDF_* but for `hvm`. */
+      flags: int,
+      iommu_opts: int,
+      /** The highest version of grant tables that it may use. */
+      grant_opts: int,
+      vmtrace_size: int,
+      cpupool_id: int,
+      /** XEN_X86_EMU_* and XEN_X86_* of struct xen_arch_domainconfig. */
+      emulation_flags: int,
+      misc_flags: int,
     },
     { domain: int },
   ),
@@ -42,6 +52,8 @@ export const operations = {
       max_vcpu_id: int,
       ssidref: int,
       handle: text,
+      emulation_flags: int,
+      misc_flags: int,
     },
   ),
   'sysctl.physinfo': operation(

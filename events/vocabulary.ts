@@ -1,10 +1,14 @@
 // Everything that can be asked and everything that can happen, put together from the subsystems. Types follow from the data.
+
+import * as conring from './conring.ts';
 import * as console from './console.ts';
+import * as control from './control.ts';
 import * as domain from './domain.ts';
 import type { Errno } from './errno.ts';
 import * as evtchn from './evtchn.ts';
 import * as gnttab from './gnttab.ts';
 import * as guest from './guest.ts';
+import * as hvm from './hvm.ts';
 import * as p2m from './p2m.ts';
 import * as physdev from './physdev.ts';
 import * as sched from './sched.ts';
@@ -39,6 +43,9 @@ export const operations = {
   ...toolstack.operations,
   ...physdev.operations,
   ...xenVersion.operations,
+  ...conring.operations,
+  ...control.operations,
+  ...hvm.operations,
 } as const;
 
 export const facts = {
@@ -58,6 +65,9 @@ export const facts = {
   ...vif.facts,
   ...toolstack.facts,
   ...physdev.facts,
+  ...conring.facts,
+  ...control.facts,
+  ...hvm.facts,
 } as const;
 
 export type MemoryCommand = Requests<typeof p2m.operations>;
@@ -76,6 +86,9 @@ export type VifCommand = Requests<typeof vif.operations>;
 export type ToolstackCommand = Requests<typeof toolstack.operations>;
 export type PhysdevCommand = Requests<typeof physdev.operations>;
 export type VersionCommand = Requests<typeof xenVersion.operations>;
+export type ConringCommand = Requests<typeof conring.operations>;
+export type ControlCommand = Requests<typeof control.operations>;
+export type HvmCommand = Requests<typeof hvm.operations>;
 export type Command = Requests<typeof operations>;
 export type CommandType = Command['type'];
 export type CommandOf<K extends CommandType> = Extract<Command, { type: K }>;
@@ -95,6 +108,9 @@ export type VbdFact = Message<typeof vbd.facts>;
 export type VifFact = Message<typeof vif.facts>;
 export type ToolstackFact = Message<typeof toolstack.facts>;
 export type PhysdevFact = Message<typeof physdev.facts>;
+export type ConringFact = Message<typeof conring.facts>;
+export type ControlFact = Message<typeof control.facts>;
+export type HvmFact = Message<typeof hvm.facts>;
 export type Fact = Message<typeof facts>;
 export type FactType = Fact['type'];
 export type FactOf<K extends FactType> = Extract<Fact, { type: K }>;

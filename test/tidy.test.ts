@@ -33,7 +33,21 @@ const rooms = [
   ['src/views', 'src/scenario'],
 ];
 /** p2m knows nobody; a timer raises an event channel, so timers stand above those. */
-const core = ['p2m', 'sched', 'vcpu', 'evtchn', 'physdev', 'timer', 'time', 'gnttab', 'domain'].map((name) => `src/core/${name}`);
+const core = [
+  'p2m',
+  'sched',
+  'vcpu',
+  'evtchn',
+  'console',
+  'physdev',
+  'timer',
+  'time',
+  'gnttab',
+  'domain',
+  'control',
+  'hvm',
+  'platform',
+].map((name) => `src/core/${name}`);
 
 /** What stands together has one height. */
 const heightIn = (order: readonly (string | readonly string[])[], file: string): number =>

@@ -1,12 +1,14 @@
 // Domains without a guest, for conformance tests: `domN.sock` is the ring of domain N, `ctl.sock` is what becomes of it.
 //
 // ctl.sock takes a command a line and answers each with a line: `create N`, `shutdown N`, `dying N`, `destroy N`.
+
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { eventsOf } from '../../events/step.ts';
 import { DOMID_XEN } from '../../events/units.ts';
 import type { Dispatcher } from '../../machines/index.ts';
+import { pvDomain } from '../../src/abi/domctl.ts';
 import { NIL_UUID } from '../../src/toolstack/cfg/uuid.ts';
 import { systemFailure } from '../failure.ts';
 import { listen } from './listen.ts';
@@ -88,7 +90,7 @@ export class TestDomains {
         max_evtchn_port: 1023,
         max_grant_frames: 4,
         max_maptrack_frames: 4,
-        hvm: false,
+        ...pvDomain,
       },
       ORIGIN,
     );

@@ -1,9 +1,11 @@
 // Two guests and dom0 on one bridge, with real rings, grants and event channels; the machines' handshake is done by hand.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { eventsOf } from '../../events/step.ts';
 import { DOMID_XEN, type DomId, SECOND } from '../../events/units.ts';
 import type { AnswerOf, Command, CommandOf, CommandType, Outcome, Step } from '../../events/vocabulary.ts';
+import { pvDomain } from '../../src/abi/domctl.ts';
 import { takePending } from '../../src/core/evtchn/pending.ts';
 import { pageOf } from '../../src/guest/state.ts';
 import { decide, evolve, Host, writeGuest } from '../../src/host.ts';
@@ -82,7 +84,7 @@ class World implements System {
 
   build(domain: DomId, caller: DomId, pages: number): void {
     const handle = '00112233-4455-6677-8899-aabbccddeeff';
-    const limits = { max_vcpus: 1, max_evtchn_port: -1, max_grant_frames: 4, max_maptrack_frames: 1, hvm: false };
+    const limits = { max_vcpus: 1, max_evtchn_port: -1, max_grant_frames: 4, max_maptrack_frames: 1, ...pvDomain };
     this.ok({ type: 'domctl.createdomain', domid: caller, domain, ssidref: 0, handle, ...limits });
     this.ok({ type: 'domctl.max_vcpus', domid: caller, domain, max: 1 });
     this.ok({ type: 'domctl.max_mem', domid: caller, domain, max_memkb: (pages + 4) * 4 });

@@ -1,4 +1,5 @@
 // xenstored's rings: a domain without a kernel, whose page and event channel the test writes to as a guest would.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { byteString, bytesOf } from '../../events/bytes.ts';
 import { Log } from '../../events/log.ts';
@@ -7,6 +8,7 @@ import { MS, SECOND } from '../../events/units.ts';
 import type { Command, Outcome, Step } from '../../events/vocabulary.ts';
 import { requestTypes } from '../../events/xenstore.ts';
 import { fold, follow, verify } from '../../replay/index.ts';
+import { pvDomain } from '../../src/abi/domctl.ts';
 import { xsd_sockmsg } from '../../src/abi/xs-wire.ts';
 import { defaultHost } from '../../src/host-config.ts';
 import { readRsp, writeReq, XENSTORE_ERROR, XENSTORE_INTERFACE } from '../../src/xenbus/ring/xenstore.ts';
@@ -45,7 +47,7 @@ class World {
       max_evtchn_port: 100,
       max_grant_frames: 4,
       max_maptrack_frames: 4,
-      hvm: false,
+      ...pvDomain,
     });
     this.input({ type: 'domctl.max_mem', domid: 0, domain: GUEST, max_memkb: 4096 });
     const { events } = this.input({ type: 'memory.populate_physmap', domid: 0, dom: GUEST, gfn: 0, nr_pages: 16 });

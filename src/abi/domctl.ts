@@ -35,6 +35,44 @@ export const XEN_DOMCTL_CDF = {
   vpmu: 1 << 7,
 } as const;
 
+/** `XEN_X86_EMU_*` of public/arch-x86/xen.h: what Xen emulates for a domain. */
+export const XEN_X86_EMU = {
+  LAPIC: 1 << 0,
+  HPET: 1 << 1,
+  PM: 1 << 2,
+  RTC: 1 << 3,
+  IOAPIC: 1 << 4,
+  PIC: 1 << 5,
+  VGA: 1 << 6,
+  IOMMU: 1 << 7,
+  PIT: 1 << 8,
+  USE_PIRQ: 1 << 9,
+  VPCI: 1 << 10,
+} as const;
+export const XEN_X86_EMU_ALL = 0x7ff;
+export const XEN_X86_MSR_RELAXED = 1 << 0;
+
+/** What a plain PV domain is created with besides its limits. */
+export const pvDomain = {
+  hvm: false,
+  flags: 0,
+  iommu_opts: 0,
+  grant_opts: 1,
+  vmtrace_size: 0,
+  cpupool_id: 0,
+  emulation_flags: 0,
+  misc_flags: 0,
+} as const;
+/** dom0 as PVH: Xen emulates its interrupt controllers and its view of PCI. */
+export const pvhDom0 = {
+  ...pvDomain,
+  hvm: true,
+  flags: XEN_DOMCTL_CDF.hap,
+  emulation_flags: XEN_X86_EMU.LAPIC | XEN_X86_EMU.IOAPIC | XEN_X86_EMU.VPCI,
+} as const;
+/** And a PVH domain: HAP, and nothing emulated but its local APICs. */
+export const pvhDomain = { ...pvDomain, hvm: true, flags: XEN_DOMCTL_CDF.hap, emulation_flags: XEN_X86_EMU.LAPIC } as const;
+
 /** `cpu_time` is ns; the counts of pages are pages. */
 export const xen_domctl_getdomaininfo = struct('xen_domctl_getdomaininfo', {
   domain: domid_t,

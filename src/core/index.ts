@@ -1,13 +1,24 @@
 // The hypervisor: every hypercall of the core's subsystems, their facts, and what these write into guest memory.
+
+import * as conringGroup from '../../events/conring.ts';
+import * as controlGroup from '../../events/control.ts';
+import * as hvmGroup from '../../events/hvm.ts';
+import * as physdevGroup from '../../events/physdev.ts';
 import { accept, type GuestReader, refuse } from '../../events/step.ts';
 import { DOMID_XEN, type DomId, type Ns } from '../../events/units.ts';
 import type {
+  ConringCommand,
+  ConringFact,
+  ControlCommand,
+  ControlFact,
   DomainCommand,
   DomainFact,
   EvtchnCommand,
   EvtchnFact,
   GnttabCommand,
   GnttabFact,
+  HvmCommand,
+  HvmFact,
   MemoryCommand,
   Outcome,
   P2mFact,
@@ -24,9 +35,12 @@ import type {
   VersionCommand,
 } from '../../events/vocabulary.ts';
 import type { Memory } from '../memory/memory.ts';
+import * as console from './console/index.ts';
+import * as control from './control/index.ts';
 import * as domain from './domain/index.ts';
 import * as evtchn from './evtchn/index.ts';
 import * as gnttab from './gnttab/index.ts';
+import * as hvm from './hvm/index.ts';
 import * as p2m from './p2m/index.ts';
 import * as physdev from './physdev/index.ts';
 import * as sched from './sched/index.ts';
@@ -45,8 +59,23 @@ export type CoreCommand =
   | GnttabCommand
   | DomainCommand
   | PhysdevCommand
-  | VersionCommand;
-export type CoreFact = P2mFact | SchedFact | VcpuFact | EvtchnFact | TimerFact | TimeFact | GnttabFact | DomainFact | PhysdevFact;
+  | VersionCommand
+  | ConringCommand
+  | ControlCommand
+  | HvmCommand;
+export type CoreFact =
+  | P2mFact
+  | SchedFact
+  | VcpuFact
+  | EvtchnFact
+  | TimerFact
+  | TimeFact
+  | GnttabFact
+  | DomainFact
+  | PhysdevFact
+  | ConringFact
+  | ControlFact
+  | HvmFact;
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
   // Nobody asks whose vCPUs will never run: a domain that is not there, or is dying. Timers are the clock's to expire.
@@ -176,9 +205,6 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
       const why = 'out of populate-on-demand memory';
       return refuse('ENOMEM', undefined, { type: 'domain.crashed', domid, why }, ...(shutdown.events ?? []));
     }
-    case 'physdev.map_pirq':
-    case 'physdev.unmap_pirq':
-      return physdev.decide(xen, command);
     case 'xen_version.version':
     case 'xen_version.extraversion':
     case 'xen_version.compile_info':
@@ -191,9 +217,32 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'xen_version.commandline':
     case 'xen_version.build_id':
       return domain.decideVersion(xen, command);
-    default:
-      return domain.decide(xen, command, now, guest);
+    default: {
+      const decider = coldDeciders.get(command.type);
+      return decider === undefined
+        ? domain.decide(xen, command as DomainCommand, now, guest)
+        : decider(xen, command as never, now, guest);
+    }
   }
+}
+
+/** The parts whose commands no guest lives by: found by the group of the vocabulary that a command or a fact stands in. */
+type Decider = (xen: Xen, command: never, now: Ns, guest: GuestReader) => Outcome;
+const coldDeciders: ReadonlyMap<string, Decider> = byName<Decider>([
+  [physdevGroup.operations, physdev.decide],
+  [conringGroup.operations, console.decide],
+  [controlGroup.operations, control.decide],
+  [hvmGroup.operations, hvm.decide],
+]);
+type Evolver = (xen: Xen, event: never, seq: number) => void;
+const coldEvolvers: ReadonlyMap<string, Evolver> = byName<Evolver>([
+  [physdevGroup.facts, physdev.evolve],
+  [conringGroup.facts, console.evolve],
+  [controlGroup.facts, control.evolve],
+  [hvmGroup.facts, hvm.evolve],
+]);
+function byName<T>(groups: readonly (readonly [group: object, part: T])[]): Map<string, T> {
+  return new Map(groups.flatMap(([group, part]) => Object.keys(group).map((name) => [name, part] as const)));
 }
 
 /** The only writer of the hypervisor's state. */
@@ -279,12 +328,11 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'p2m.memory_map_set':
       p2m.evolve(xen, event);
       return;
-    case 'physdev.pirq_mapped':
-    case 'physdev.pirq_unmapped':
-      physdev.evolve(xen, event);
-      return;
-    default:
-      domain.evolve(xen, event);
+    default: {
+      const evolver = coldEvolvers.get(event.type);
+      if (evolver === undefined) domain.evolve(xen, event as DomainFact);
+      else evolver(xen, event as never, seq);
+    }
   }
 }
 
@@ -327,6 +375,10 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
       return;
     case 'domain.destroyed':
       domain.writeGuest(xen, memory, event);
+      return;
+    case 'domain.hypercall_page_written':
+    case 'gdbsx.memory_written':
+      control.writeGuest(xen, memory, event);
       return;
   }
 }

@@ -6,11 +6,16 @@ import { EVTCHN_FIFO } from '../abi/event-channel.ts';
 import type { Journal } from '../tables/journal.ts';
 import type { Records } from '../tables/records.ts';
 import { type Cell, digestOf, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
+import { Console } from './console/state.ts';
+import { Control } from './control/state.ts';
 import { Domains } from './domain/state.ts';
 import { mustNotBlock } from './evtchn/pending.ts';
 import { EVTCHN_2L_NR_CHANNELS, EVTCHN_2L_NR_CHANNELS_32, Evtchn } from './evtchn/state.ts';
 import { Gnttab } from './gnttab/state.ts';
+import { Hvm } from './hvm/state.ts';
 import { P2m, type P2mSnapshot, UNPLACED } from './p2m/state.ts';
+import { type Parameters, parametersOf } from './parameters.ts';
+import { Physdev } from './physdev/state.ts';
 import { Sched } from './sched/state.ts';
 import { Clock, type ClockOptions } from './time/state.ts';
 import { Timers } from './timer/state.ts';
@@ -23,6 +28,10 @@ export interface XenOptions {
   /** Whether there are 32-bit PV domains (pv=32). */
   readonly pv32?: boolean;
   readonly clock?: ClockOptions;
+  /** Whether Xen was built with CONFIG_VERBOSE_DEBUG, where every domain may write on its console. */
+  readonly verboseDebug?: boolean;
+  /** Whether the machine has an IOMMU that Xen uses. */
+  readonly iommu?: boolean;
 }
 
 export interface XenSnapshot {
@@ -39,24 +48,37 @@ export class Xen {
   readonly timers: Timers;
   readonly gnttab: Gnttab;
   readonly domains: Domains;
+  readonly console: Console;
+  readonly physdev: Physdev;
+  readonly control: Control;
+  readonly hvm: Hvm;
   /** Every table of the core, in a fixed order. */
   readonly tables: readonly Table<TableSchema>[];
   /** Those in which a domain has rows of its own. */
   readonly tablesPerDomain: readonly Table<TableSchema>[];
   /** Those in which only a domain that needs them has rows. */
   readonly sparseTables: readonly Table<TableSchema>[];
-  /** Cold state, in a fixed order. */
-  readonly records: readonly Records<object>[];
   /** The columns of which each domain has one value. */
   readonly domainCells: readonly Cell[];
+  /** Cold state, in a fixed order. */
+  readonly records: readonly Records<object>[];
+  /** Those of which a domain has at most one, by its id. */
+  readonly recordsPerDomain: readonly Records<object>[];
 
   readonly commandline: string;
+  readonly parameters: Parameters;
+  readonly verboseDebug: boolean;
+  readonly iommu: boolean;
   readonly pv32: boolean;
   readonly clock: Clock;
 
-  constructor(journal: Journal, { nrCpus, totalPages, commandline = '', pv32 = false, clock = {} }: XenOptions) {
+  constructor(journal: Journal, options: XenOptions) {
+    const { nrCpus, totalPages, commandline = '', pv32 = false, clock = {}, verboseDebug = false, iommu = false } = options;
     this.journal = journal;
     this.commandline = commandline;
+    this.parameters = parametersOf(commandline);
+    this.verboseDebug = verboseDebug;
+    this.iommu = iommu;
     this.pv32 = pv32;
     this.clock = new Clock(journal, clock);
     this.p2m = new P2m(journal, totalPages);
@@ -65,12 +87,18 @@ export class Xen {
     this.timers = new Timers(journal);
     this.gnttab = new Gnttab(journal);
     this.domains = new Domains(journal);
+    this.console = new Console(journal, this.parameters, nrCpus);
+    this.physdev = new Physdev(journal);
+    this.control = new Control(journal);
+    this.hvm = new Hvm(journal);
     this.sparseTables = [
       ...this.p2m.sparseTables,
       this.sched.polls,
       this.evtchn.pirqs,
       ...this.evtchn.fifoTables,
       this.gnttab.statusFrames,
+      ...this.control.sparseTables,
+      ...this.hvm.sparseTables,
     ] as unknown as Table<TableSchema>[];
     this.tables = [
       ...this.domains.tables,
@@ -78,20 +106,25 @@ export class Xen {
       ...this.evtchn.tables,
       ...this.timers.tables,
       ...this.gnttab.tables,
+      this.evtchn.handlers,
+      ...this.console.tables,
+      ...this.physdev.tables,
+      this.control.rows,
       ...this.sparseTables,
       ...this.clock.tables,
     ] as unknown as Table<TableSchema>[];
-    this.records = [this.p2m.memoryMaps] as unknown as Records<object>[];
     this.tablesPerDomain = [
       this.sched.vcpu,
       ...this.evtchn.tables,
       this.timers.rows,
       ...this.gnttab.tables,
     ] as unknown as Table<TableSchema>[];
-    this.domainCells = [this.domains.rows, this.domains.handles].flatMap((table) => {
+    this.domainCells = [this.domains.rows, this.domains.handles, this.control.rows].flatMap((table) => {
       const rows = (table as unknown as Table<TableSchema>).of(0)!;
       return Object.keys(table.schema).map((column) => rows[column] as unknown as Cell);
     });
+    this.recordsPerDomain = [this.console.lines, ...this.control.records, ...this.hvm.records] as unknown as Records<object>[];
+    this.records = [this.p2m.memoryMaps, ...this.recordsPerDomain, this.console.typed] as unknown as Records<object>[];
   }
 
   /** The domains' rows; the owner of all is 0, the row is the domain id. */

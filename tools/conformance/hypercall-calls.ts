@@ -1,7 +1,9 @@
 // A recorded hypercall as the commands that it stands for: what its bytes would be decoded to, and what they are refused for before that.
+
 import { errnoNumber } from '../../events/errno.ts';
 import { PAGE_SIZE } from '../../events/units.ts';
 import type { Outcome } from '../../events/vocabulary.ts';
+import { pvDomain } from '../../src/abi/domctl.ts';
 import { GNTCOPY } from '../../src/abi/grant-table.ts';
 import { takeQueues, takeUntil } from '../../src/core/evtchn/fifo-memory.ts';
 import { vcpuInfo } from '../../src/core/evtchn/pending.ts';
@@ -383,7 +385,7 @@ const control: Readonly<Record<string, Call>> = {
       max_evtchn_port: number(args, 'max_evtchn_port'),
       max_grant_frames: -1,
       max_maptrack_frames: -1,
-      hvm: false,
+      ...pvDomain,
     }),
   'domctl.bad_interface_version': (_, args) =>
     refused(number(args, 'interface_version') === INTERFACE_VERSION ? 'ENOSYS' : 'EACCES'),

@@ -1,5 +1,7 @@
 // The state in which a recorded sequence begins, made by ordinary hypercalls: dom0 with its ports, and two fresh PV domains.
+
 import type { DomId } from '../../events/units.ts';
+import { pvDomain } from '../../src/abi/domctl.ts';
 import { MASKED } from '../../src/core/evtchn/fifo.ts';
 import { isGlobalVirq } from '../../src/core/evtchn/state.ts';
 import type { CoreCommand } from '../../src/core/index.ts';
@@ -68,7 +70,7 @@ function build(host: CoreHost, domid: DomId, record: DomainRecord): void {
       max_evtchn_port: record.max_evtchn_port,
       max_grant_frames: record.max_grant_frames,
       max_maptrack_frames: domain === 0 ? -1 : 0,
-      hvm: false,
+      ...pvDomain,
     },
     { type: 'domctl.max_vcpus', domid, domain, max: record.max_vcpus },
     { type: 'domctl.max_mem', domid, domain, max_memkb: record.max_pages * 4 },

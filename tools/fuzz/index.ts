@@ -2,6 +2,7 @@
 export { violations } from '../../src/core/invariants.ts';
 export { hostInvariants, hostViolations } from '../../src/invariants.ts';
 export * from './arbitraries/act.ts';
+export * from './arbitraries/control.ts';
 export * from './arbitraries/core.ts';
 export * from './arbitraries/domain.ts';
 export * from './arbitraries/evtchn.ts';

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { DOMID_XEN, MS } from '../../../events/units.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import { CoreHost, smallMachine } from '../../../tools/fuzz/core-host.ts';
-import { XEN_DOMINF } from '../../abi/domctl.ts';
+import { pvDomain, XEN_DOMINF } from '../../abi/domctl.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import type { CoreCommand } from '../index.ts';
+import { INITIAL_POOL } from './pool.ts';
 import { formatHandle, parseHandle } from './state.ts';
 
 const HANDLE = '00112233-4455-6677-8899-aabbccddeeff';
@@ -18,7 +19,7 @@ const create = (over: Partial<Extract<CoreCommand, { type: 'domctl.createdomain'
   max_evtchn_port: -1,
   max_grant_frames: 4,
   max_maptrack_frames: 1,
-  hvm: false,
+  ...pvDomain,
   ...over,
 });
 const on = (
@@ -131,7 +132,7 @@ test('ids go round, past what is taken', () => {
 });
 
 test('a domain has a shared page and a frame of grants, or is not made', () => {
-  const host = bootedHost({ nrCpus: 1, totalPages: 0x1000 + 8 + 6 + 6 + 6 + 3 });
+  const host = bootedHost({ nrCpus: 1, totalPages: 0x1000 + 8 + 6 + 6 + 6 + 3 + INITIAL_POOL });
   expect(host.xen.p2m.freePages).toBe(3);
   expect(host.types(create())).toEqual(['domain.created', 'gnttab.table_grown']);
   expect(host.answer(create())).toBe('ENOMEM');
@@ -181,12 +182,12 @@ describe('what dom0 is told', () => {
 
 describe('getdomaininfo', () => {
   const flags = (host: CoreHost, domain: number): number => (host.answer(info(domain)) as { flags: number }).flags;
-  const { dying, hvm_guest, paused, blocked, running, shutdown: isShutdown } = XEN_DOMINF;
+  const { dying, hvm_guest, paused, blocked, running, hap, shutdown: isShutdown } = XEN_DOMINF;
   const none = 0xffff0000;
 
   test.each<[string, number, CoreCommand[], number]>([
     ['runnable', 1, [], none],
-    ['HVM', 2, [], none | hvm_guest],
+    ['HVM', 2, [], none | hvm_guest | hap],
     ['its own', 0, [], none | running],
     ['running', 1, [schedule(0), schedule(1)], none | running],
     ['paused', 1, [pause(1)], none | paused],

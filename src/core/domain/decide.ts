@@ -2,9 +2,10 @@
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import { DOMID_FIRST_RESERVED, DOMID_XEN, type DomId, kibToPages, type Ns } from '../../../events/units.ts';
 import type { CommandOf, DomainCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
-import { XEN_DOMINF } from '../../abi/domctl.ts';
+import { XEN_DOMCTL_CDF, XEN_DOMINF } from '../../abi/domctl.ts';
 import { VIRQ } from '../../abi/virq.ts';
-import { raiseVirq } from '../evtchn/decide.ts';
+import { printk } from '../console/printk.ts';
+import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import { leaveFifo } from '../evtchn/fifo.ts';
 import { PARTS, unmapped } from '../gnttab/map.ts';
 import { allocateFrames } from '../p2m/heap.ts';
@@ -12,11 +13,13 @@ import { offCpu } from '../sched/decide.ts';
 import { timerOf } from '../timer/state.ts';
 import { isRunning, timeIn } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
-import { isPrivileged } from '../xsm.ts';
+import { isPrivileged, permits } from '../xsm.ts';
+import { bootLines } from './boot.ts';
+import { archFlaw, configFlaw } from './config.ts';
 import { letGo } from './let-go.ts';
+import { drained, INITIAL_POOL, lastFree } from './pool.ts';
 import { formatHandle, parseHandle } from './state.ts';
 
-const MAX_VIRT_CPUS = 128;
 /** What a domain gets when nobody says otherwise, and the most that it can have (xen/common/grant_table.c). */
 const MAX_GRANT_FRAMES = 64;
 const MAX_MAPTRACK_FRAMES = 1024;
@@ -38,7 +41,7 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
 
   switch (command.type) {
     case 'domctl.createdomain':
-      return isPrivileged(command.domid) ? createdomain(xen, command) : refuse('EPERM');
+      return isPrivileged(command.domid) ? createdomain(xen, command, now, guest) : refuse('EPERM');
     case 'sysctl.physinfo': {
       if (!isPrivileged(command.domid)) return refuse('EPERM');
       const cpus = xen.sched.pcpu.of(0)!;
@@ -117,7 +120,10 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
       const count = row.controller_pause_count.at(domain);
       if (count === 0) return refuse('EINVAL');
       const unpaused: Fact = { type: 'domain.unpaused', domid: domain, at_ns: now };
-      return count > 1 ? accept({}, unpaused) : accept({}, unpaused, ...forEachVcpu(xen, domain, 'vcpu.unpaused', now));
+      if (count > 1) return accept({}, unpaused);
+      const finished: Fact[] =
+        xen.control.row.creation_finished.at(domain) === 1 ? [] : [{ type: 'domain.creation_finished', domid: domain }];
+      return accept({}, unpaused, ...forEachVcpu(xen, domain, 'vcpu.unpaused', now), ...finished);
     }
     case 'domctl.destroydomain':
       return domain === command.domid ? refuse('EINVAL') : kill(xen, domain, now, guest);
@@ -127,21 +133,34 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
 }
 
 /** Makes a domain with what it has from the start: a shared info page and the first frame of its grant table. */
-function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>): Outcome {
+function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: Ns, guest: GuestReader): Outcome {
   const { domain, ssidref, handle, max_vcpus, hvm } = command;
   const isChosen = domain > 0 && domain < DOMID_FIRST_RESERVED;
   if (isChosen && xen.exists(domain)) return refuse('EEXIST');
   const domid = isChosen ? domain : freeDomid(xen, command.domid);
   if (domid < 0) return refuse('ENOMEM');
-  if (max_vcpus < 1 || max_vcpus > MAX_VIRT_CPUS || !parseHandle(handle)) return refuse('EINVAL');
+  if (!parseHandle(handle)) return refuse('EINVAL');
+  const errno = configFlaw(xen, command);
+  if (errno !== undefined) return refuse(errno);
   // A negative limit is the host's own (grant_table_init(), evtchn_init()).
   const max_evtchn_port = command.max_evtchn_port < 0 ? 2 ** 31 - 1 : command.max_evtchn_port;
   const max_grant_frames = command.max_grant_frames < 0 ? MAX_GRANT_FRAMES : command.max_grant_frames;
   const max_maptrack_frames = command.max_maptrack_frames < 0 ? MAX_MAPTRACK_FRAMES : command.max_maptrack_frames;
   if (max_grant_frames < 1 || max_grant_frames > MAX_GRANT_FRAMES || max_maptrack_frames > MAX_MAPTRACK_FRAMES)
     return refuse('EINVAL');
+  const archErrno = archFlaw(domid, command);
+  if (archErrno !== undefined) return refuse(archErrno);
+  const pool = (command.flags & XEN_DOMCTL_CDF.hap) === 0 ? 0 : INITIAL_POOL;
+  if (pool + 2 > xen.p2m.freePages - xen.p2m.allClaimed) return refuse('ENOMEM');
   const [shared_info_mfn, grant_mfn] = allocateFrames(xen, 2);
   if (shared_info_mfn === undefined || grant_mfn === undefined) return refuse('ENOMEM');
+  const { flags, emulation_flags, misc_flags } = command;
+  const configured: Fact[] =
+    flags === 0 && emulation_flags === 0 && misc_flags === 0
+      ? []
+      : [{ type: 'domain.configured', domid, flags, emulation_flags, misc_flags }];
+  if (pool > 0)
+    configured.push({ type: 'domain.paging_pool_grown', domid, extents: lastFree(xen, pool, [shared_info_mfn, grant_mfn])! });
   return accept(
     { domain: domid },
     {
@@ -157,6 +176,8 @@ function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>): Outc
       shared_info_mfn,
     },
     { type: 'gnttab.table_grown', domid, frames: [grant_mfn] },
+    ...configured,
+    ...(command.domid === DOMID_XEN && domid === 0 ? printk(xen, now, guest, bootLines(xen)) : []),
   );
 }
 
@@ -194,10 +215,11 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
   }
 
   const released = releasable(xen, domid);
+  released.push(...drained(xen, domid));
   if (released.length > 0) return refuse('ERESTART', undefined, ...released);
   // Mapped elsewhere: it stays as a zombie until the last mapping goes (see gnttab's `unmapped`).
   const end: Fact = { type: xen.holdsOn(domid) > 0 ? 'domain.relinquished' : 'domain.destroyed', domid };
-  return accept({}, end, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest));
+  return accept({}, end, ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest));
 }
 
 /** The vcpu_infos that stand in pages of the domain's own (unmap_vcpu_info()). */
@@ -253,11 +275,11 @@ function releasable(xen: Xen, domid: DomId): Fact[] {
   return facts;
 }
 
-function shutdown(xen: Xen, domid: DomId, shutDown: Fact, now: Ns, guest: GuestReader): Outcome {
+export function shutdown(xen: Xen, domid: DomId, shutDown: Fact, now: Ns, guest: GuestReader): Outcome {
   if (!xen.exists(domid)) return refuse('ESRCH');
   // Only the first reason counts (domain_shutdown()).
   if (xen.domain.of(0)!.shut_down.at(domid) !== 0) return accept();
-  return accept({}, shutDown, ...forEachVcpu(xen, domid, 'vcpu.paused', now), ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest));
+  return accept({}, shutDown, ...forEachVcpu(xen, domid, 'vcpu.paused', now), ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest));
 }
 
 function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome {
@@ -266,7 +288,7 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome
   let domain = Math.max(0, wanted);
   while (domain < row.length && row.state.is(domain) === 'none') domain++;
   if (domain >= row.length) return refuse('ESRCH');
-  if (!isPrivileged(caller)) return refuse('EPERM');
+  if (!permits(xen, 'xs_priv', caller, domain)) return refuse('EPERM');
   const vcpus = xen.sched.vcpu.of(domain)!;
   let online = 0;
   let cpu_time_ns = 0;
@@ -279,6 +301,7 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome
     if (vcpus.blocked.at(vcpu) === 0) blocked = false;
     if (isRunning(vcpus, caller, domain, vcpu)) running = true;
   }
+  const control = xen.control.row;
   // The index of the name, less one for "no", is the code; "no" is SHUTDOWN_CODE_INVALID, all ones, as Xen shows it.
   const reason = row.shut_down.at(domain) - 1;
   const flags =
@@ -288,7 +311,10 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome
     (reason << XEN_DOMINF.shutdownshift) |
     (row.controller_pause_count.at(domain) > 0 ? XEN_DOMINF.paused : 0) |
     (online > 0 && blocked && !running ? XEN_DOMINF.blocked : 0) |
-    (running ? XEN_DOMINF.running : 0);
+    (running ? XEN_DOMINF.running : 0) |
+    (control.debugger_attached.at(domain) ? XEN_DOMINF.debugged : 0) |
+    (control.cdf.at(domain) & XEN_DOMCTL_CDF.xs_domain ? XEN_DOMINF.xs_domain : 0) |
+    (control.cdf.at(domain) & XEN_DOMCTL_CDF.hap ? XEN_DOMINF.hap : 0);
   const handle = xen.domains.handles.of(0)!;
   return accept({
     domain,
@@ -302,10 +328,12 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome
     max_vcpu_id: (row.nr_vcpus.at(domain) - 1) >>> 0, // XEN_INVALID_MAX_VCPU_ID where there is none
     ssidref: row.ssidref.at(domain),
     handle: formatHandle([handle.a.at(domain), handle.b.at(domain), handle.c.at(domain), handle.d.at(domain)]),
+    emulation_flags: control.emulation_flags.at(domain),
+    misc_flags: control.misc_flags.at(domain),
   });
 }
 
-function forEachVcpu(xen: Xen, domid: DomId, type: 'vcpu.paused' | 'vcpu.unpaused', at_ns: Ns): Fact[] {
+export function forEachVcpu(xen: Xen, domid: DomId, type: 'vcpu.paused' | 'vcpu.unpaused', at_ns: Ns): Fact[] {
   const facts: Fact[] = [];
   for (let vcpu = 0; vcpu < xen.domain.of(0)!.nr_vcpus.at(domid); vcpu++) {
     if (type === 'vcpu.paused') facts.push(...offCpu(xen, domid, vcpu, at_ns));

@@ -67,9 +67,17 @@ export function evolve(xen: Xen, event: DomainFact): void {
       return;
     case 'domain.crashed':
       return; // the reason is for people; the shutdown that follows is for the tables
-    case 'domain.dying_started':
+    case 'domain.dying_started': {
       row.state.become(domid, 'dying');
+      const { handlers } = xen.evtchn;
+      for (const [virq, handler] of handlers.inUse(0)) if (handler.domid === domid) handlers.of(0)!.domid.put(virq, 0);
+      const pci = xen.physdev.pci.of(0)!;
+      for (const device of xen.physdev.of(domid)) {
+        pci.state.become(device, 'quarantined');
+        pci.domid.put(device, 0);
+      }
       return;
+    }
     case 'domain.relinquished':
       row.state.become(domid, 'dead');
       return;
@@ -97,6 +105,9 @@ function forget(xen: Xen, domid: DomId): void {
   xen.p2m.forget(domid);
   for (const table of [...xen.tablesPerDomain, ...xen.sparseTables]) table.remove(domid);
   for (const cell of xen.domainCells) cell.put(domid, 0);
+  for (const records of xen.recordsPerDomain) records.delete(domid);
+  const { target_plus_1 } = xen.control.row;
+  for (const other of xen.domids()) if (target_plus_1.at(other) === domid + 1) target_plus_1.put(other, 0);
 }
 
 /** Every frame that a domain still has: those of its p2m, its shared info page, its grant table and what that has for statuses. */

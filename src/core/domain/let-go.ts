@@ -3,7 +3,7 @@ import type { GuestReader } from '../../../events/step.ts';
 import type { DomId, Mfn, Ns } from '../../../events/units.ts';
 import type { Fact, Outcome } from '../../../events/vocabulary.ts';
 import { VIRQ } from '../../abi/virq.ts';
-import { raiseVirq } from '../evtchn/decide.ts';
+import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import type { Xen } from '../xen.ts';
 
 /** The outcome with what it leads to. Grants see to it themselves (gnttab's `unmapped`). */
@@ -14,7 +14,7 @@ export function letGo(xen: Xen, outcome: Outcome, now: Ns, guest: GuestReader): 
   const facts: Fact[] = [];
   for (const [dom, frames] of byDomain(gone)) {
     if (xen.isZombie(dom) && xen.holdsOn(dom) === frames.length) {
-      facts.push({ type: 'domain.destroyed', domid: dom }, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest));
+      facts.push({ type: 'domain.destroyed', domid: dom }, ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest));
       continue;
     }
     for (const mfn of new Set(frames)) {

@@ -194,11 +194,32 @@ export function raiseVirq(xen: Xen, domid: DomId, vcpu: number, virq: number, no
   return port === 0 ? [] : raise(xen, domid, port, now, guest);
 }
 
+/** A VIRQ of the whole host goes to the domain that handles it: dom0, or who has been given it (send_global_virq()). */
+export const raiseGlobalVirq = (xen: Xen, virq: number, now: Ns, guest: GuestReader): Fact[] =>
+  raiseVirq(xen, xen.evtchn.handlers.of(0)!.domid.at(virq), 0, virq, now, guest);
+
+/** The lowest ports that are free, as many as are wanted, for those who allocate several in one step. */
+export function freePorts(
+  xen: Xen,
+  domid: DomId,
+  wanted: number,
+  guest: GuestReader,
+): { ok: true; ports: readonly Port[] } | { ok: false; errno: 'EINVAL' | 'ENOSPC' } {
+  const ports: Port[] = [];
+  while (ports.length < wanted) {
+    const free = freePort(xen, domid, guest, (ports.at(-1) ?? 0) + 1);
+    if (!free.ok) return free;
+    ports.push(free.port);
+  }
+  return { ok: true, ports };
+}
+
 /** The lowest port that is free (get_free_port()). Port 0 is never given out, and a dying domain gets none. */
 function freePort(
   xen: Xen,
   domid: DomId,
   guest: GuestReader,
+  from: Port = 1,
 ): { ok: true; port: Port } | { ok: false; errno: 'EINVAL' | 'ENOSPC' } {
   if (!xen.isAlive(domid)) return { ok: false, errno: 'EINVAL' };
   const ports: Ports = xen.evtchn.ports.of(domid)!;
@@ -207,7 +228,7 @@ function freePort(
   const isFifo = xen.evtchn.isFifo(domid);
   const isOnQueue = (port: Port): boolean => isFifo && (readWord(xen, domid, port, guest) & LINKED) !== 0;
   const limit = Math.min(max_evtchn_port.at(domid), xen.maxPorts(domid) - 1);
-  for (let port = Math.max(1, free_port_hint.at(domid)); port <= limit; port++)
+  for (let port = Math.max(from, free_port_hint.at(domid)); port <= limit; port++)
     if (ports.state.at(port) === 0 && !isOnQueue(port)) return { ok: true, port };
   return { ok: false, errno: 'ENOSPC' };
 }

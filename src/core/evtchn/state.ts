@@ -22,6 +22,9 @@ export type Ports = Rows<typeof evtchnSchema>;
 /** Row vcpu * NR_VIRQS + virq: the port, 0 for none. */
 export const virqSchema = { port: 'u32' } as const;
 
+/** Row VIRQ: the domain that hears of one of the whole host. dom0, unless set_virq_handler has said otherwise. */
+export const virqHandlerSchema = { domid: 'u16' } as const;
+
 /** VIRQs of a domain as a whole, bound on vCPU 0 only (xen/common/event_channel.c, virq_is_global()). */
 const perVcpu: readonly number[] = [VIRQ.TIMER, VIRQ.DEBUG, VIRQ.XENOPROF, VIRQ.XENPMU];
 export const isGlobalVirq = (virq: number): boolean => !perVcpu.includes(virq);
@@ -29,7 +32,7 @@ export const isGlobalVirq = (virq: number): boolean => !perVcpu.includes(virq);
 export const virqRow = (virq: number, vcpu: number): number => (isGlobalVirq(virq) ? 0 : vcpu) * NR_VIRQS + virq;
 
 /** Row pirq: what a domain may do with it. Only domains that have been given one have rows. */
-export const pirqSchema = { state: ['none', 'mapped'], port: 'u32' } as const;
+export const pirqSchema = { state: ['none', 'mapped', 'allocated'], port: 'u32' } as const;
 /** How many pirqs a domain can have (nr_pirqs of struct domain): the interrupts of a machine without extra IO-APICs. */
 export const NR_PIRQS = 1024;
 
@@ -57,6 +60,7 @@ export class Evtchn {
   readonly ports: Table<typeof evtchnSchema>;
   readonly virqs: Table<typeof virqSchema>;
   readonly pirqs: Table<typeof pirqSchema>;
+  readonly handlers: Table<typeof virqHandlerSchema>;
   readonly controls: Table<typeof controlSchema>;
   readonly queues: Table<typeof queueSchema>;
   readonly arrays: Table<typeof arraySchema>;
@@ -65,6 +69,8 @@ export class Evtchn {
     this.ports = new Table('evtchn', evtchnSchema, journal, EVTCHNS_PER_BUCKET);
     this.virqs = new Table('virq', virqSchema, journal, 32);
     this.pirqs = new Table('pirq', pirqSchema, journal, 16);
+    this.handlers = new Table('virq.handler', virqHandlerSchema, journal, 32);
+    this.handlers.add(0);
     this.controls = new Table('evtchn.control', controlSchema, journal, 4);
     this.queues = new Table('evtchn.queue', queueSchema, journal, 16);
     this.arrays = new Table('evtchn.array', arraySchema, journal, 4);

@@ -4,7 +4,7 @@ import { type DomId, type Gref, type Mfn, type Ns, PAGE_SIZE } from '../../../ev
 import type { Fact, Outcome } from '../../../events/vocabulary.ts';
 import { GNTMAP } from '../../abi/grant-table.ts';
 import { VIRQ } from '../../abi/virq.ts';
-import { raiseVirq } from '../evtchn/decide.ts';
+import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import type { Xen } from '../xen.ts';
 import { entryFrame, fail, pageNumberOf, permission, type Refusal } from './entries.ts';
 import { flagsOf, freeHandle } from './maptrack.ts';
@@ -147,7 +147,7 @@ export function unmapped(xen: Xen, domid: DomId, handle: number, wanted: number,
   if (!isZombie && !xen.p2m.isReleased(dom, mfn)) return [unmap];
   const isLast = parts === (flags & PARTS) && xen.holdsOn(dom) === 1;
   if (isZombie && isLast)
-    return [unmap, { type: 'domain.destroyed', domid: dom }, ...raiseVirq(xen, 0, 0, VIRQ.DOM_EXC, now, guest)];
+    return [unmap, { type: 'domain.destroyed', domid: dom }, ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest)];
   if (pins > 0 || xen.gnttab.usesOf(mfn) > 1 || xen.isHeldElsewhere(dom, mfn)) return [unmap];
   const gfn = xen.p2m.gfn(dom, mfn);
   return gfn < 0 ? [unmap] : [unmap, { type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 }];

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import { CoreHost } from '../../../tools/fuzz/core-host.ts';
+import { INITIAL_POOL } from '../domain/pool.ts';
 import type { CoreCommand } from '../index.ts';
 
 const SELF = 0x7ff0;
@@ -86,7 +87,7 @@ test('nobody finds bytes in a page that were written before it was his', () => {
 });
 
 test('the heap ends', () => {
-  const host = bootedHost({ nrCpus: 1, totalPages: 0x1000 + 40 });
+  const host = bootedHost({ nrCpus: 1, totalPages: 0x1000 + 40 + INITIAL_POOL });
   host.prepare({ type: 'domctl.max_mem', domid: 0, domain: 1, max_memkb: -1 });
   const left = host.xen.p2m.freePages;
   expect(left).toBe(40 - 8 - 6 - 6 - 3 * 2);

@@ -3,6 +3,7 @@ import { build } from '../../../tools/fuzz/arbitraries/domain.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import { CoreHost } from '../../../tools/fuzz/core-host.ts';
 import { XENMEMF } from '../../abi/memory.ts';
+import { INITIAL_POOL } from '../domain/pool.ts';
 import type { CoreCommand } from '../index.ts';
 
 const SELF = 0x7ff0;
@@ -126,7 +127,7 @@ test('a balloon gives back what was never populated, and then what the cache nee
 });
 
 test('a machine that has no more says so, and keeps what it could', () => {
-  const host = bootedHost({ nrCpus: 1, totalPages: 0x1000 + 8 + 6 + 6 + 6 + 3 });
+  const host = bootedHost({ nrCpus: 1, totalPages: 0x1000 + 8 + 6 + 6 + 6 + 3 + INITIAL_POOL });
   host.prepare({ type: 'domctl.max_mem', domid: 0, domain: 2, max_memkb: 400 }, mark([32, 40], 3));
   expect(host.answer(target(20))).toBe('ENOMEM');
   expect(host.answer(read())).toEqual(pages(9, 3, 16));

@@ -54,6 +54,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     const { vcpu: vcpus } = xen.sched;
     for (const domid of vcpus.ids())
       for (const [vcpu, { pauses }] of vcpus.inUse(domid))
-        if (pauses !== pausesOf(xen, domid)) yield `d${domid}v${vcpu} has ${pauses} pauses, its domain ${pausesOf(xen, domid)}`;
+        if (pauses !== pausesOf(xen, domid) + (xen.control.pausesOf(domid, vcpu) > 0 ? 1 : 0))
+          yield `d${domid}v${vcpu} has ${pauses} pauses, its domain ${pausesOf(xen, domid)} and it ${xen.control.pausesOf(domid, vcpu)}`;
   },
 };

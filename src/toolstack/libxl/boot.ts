@@ -1,6 +1,8 @@
 // How the host comes up: Xen makes dom0 (xen/arch/x86/setup.c, dom0_build.c), and dom0's first programs fill XenStore.
+
 import { DOMID_XEN, kibToPages } from '../../../events/units.ts';
 import type { Command } from '../../../events/vocabulary.ts';
+import { pvDomain } from '../../abi/domctl.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import type { HostConfig } from '../../host-config.ts';
 import { textToIp } from '../../net/address.ts';
@@ -46,7 +48,7 @@ export const bootPlan: Plan<Booting> = {
         max_evtchn_port: -1,
         max_grant_frames: -1,
         max_maptrack_frames: -1,
-        hvm: false,
+        ...pvDomain,
       },
       { type: 'domctl.max_vcpus', domid: DOMID_XEN, domain: 0, max: vcpus },
       { type: 'domctl.max_mem', domid: DOMID_XEN, domain: 0, max_memkb: memory_kb },

@@ -1,5 +1,7 @@
 // How a PV domain is made (tools/libs/light/libxl_create.c, libxl_dom.c; libxc's domain builder): made, described, built, plugged in.
+
 import type { Command } from '../../../events/vocabulary.ts';
+import { pvDomain } from '../../abi/domctl.ts';
 import type { Destroying } from './destroy.ts';
 import { addDevice, backendPath, consoleOf, type Device, disksOf, nicsOf, recordPath, relativeBackendPath } from './device.ts';
 import type { DomainSpec } from './domain-spec.ts';
@@ -113,7 +115,7 @@ export const createPhases = <P extends Creating>({
         max_evtchn_port: domain.event_channels,
         max_grant_frames: domain.max_grant_frames,
         max_maptrack_frames: domain.max_maptrack_frames,
-        hvm: false,
+        ...pvDomain,
       },
     ],
     learn: (p, [made]) => {

@@ -1,8 +1,11 @@
 // All that can be done to the hypervisor: rightly by acts that know what there is, wrongly by the vocabulary's own.
 import * as fc from 'fast-check';
+import { operations as conring } from '../../../events/conring.ts';
+import { operations as control } from '../../../events/control.ts';
 import { operations as domain } from '../../../events/domain.ts';
 import { operations as evtchn } from '../../../events/evtchn.ts';
 import { operations as gnttab } from '../../../events/gnttab.ts';
+import { operations as hvm } from '../../../events/hvm.ts';
 import { operations as p2m } from '../../../events/p2m.ts';
 import { operations as physdev } from '../../../events/physdev.ts';
 import { operations as sched } from '../../../events/sched.ts';
@@ -12,6 +15,7 @@ import { operations as vcpu } from '../../../events/vcpu.ts';
 import { operations as xenVersion } from '../../../events/xen-version.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
 import { type Act, type Acts, act } from './act.ts';
+import { consoleActs, controlActs, dmActs, machineActs } from './control.ts';
 import { domainActs } from './domain.ts';
 import { evtchnActs } from './evtchn.ts';
 import { gnttabActs } from './gnttab.ts';
@@ -32,6 +36,9 @@ export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>
   ...domain,
   ...physdev,
   ...xenVersion,
+  ...conring,
+  ...control,
+  ...hvm,
 });
 
 const wrongActs: readonly Acts[] = [act(anyCoreCommand, (_, command) => [command])];
@@ -44,6 +51,10 @@ export const coreActs: readonly Acts[] = [
   ...gnttabActs,
   ...schedActs,
   ...timerActs,
+  ...controlActs,
+  ...dmActs,
+  ...machineActs,
+  ...consoleActs,
   ...wrongActs,
 ];
 

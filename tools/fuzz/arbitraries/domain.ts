@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import type { DomId } from '../../../events/units.ts';
+import { pvDomain, pvhDom0, pvhDomain } from '../../../src/abi/domctl.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
 import { type Acts, act, pick, someDomain } from './act.ts';
 
@@ -27,7 +28,7 @@ export const build = (domain: DomId, { vcpus, pages, hvm, caller = 0, ports = -1
     max_evtchn_port: ports,
     max_grant_frames: 4,
     max_maptrack_frames: 1,
-    hvm,
+    ...(hvm ? (domain === 0 ? pvhDom0 : pvhDomain) : pvDomain),
   },
   ...(size === 64 ? [] : [{ type: 'domctl.set_address_size', domid: caller, domain, size } as const]),
   { type: 'domctl.max_vcpus', domid: caller, domain, max: vcpus },
