@@ -9,6 +9,7 @@ import * as evtchn from './evtchn.ts';
 import * as gnttab from './gnttab.ts';
 import * as guest from './guest.ts';
 import * as hvm from './hvm.ts';
+import * as hypercall from './hypercall.ts';
 import * as p2m from './p2m.ts';
 import * as physdev from './physdev.ts';
 import * as sched from './sched.ts';
@@ -33,6 +34,7 @@ export const operations = {
   ...timer.operations,
   ...gnttab.operations,
   ...time.operations,
+  ...hypercall.operations,
   ...domain.operations,
   ...xenstore.operations,
   ...xenbus.operations,
@@ -75,6 +77,7 @@ export type SchedCommand = Requests<typeof sched.operations>;
 export type VcpuCommand = Requests<typeof vcpu.operations>;
 export type EvtchnCommand = Requests<typeof evtchn.operations>;
 export type TimerCommand = Requests<typeof timer.operations>;
+export type HypercallCommand = Requests<typeof hypercall.operations>;
 export type TimeCommand = Requests<typeof time.operations>;
 export type GnttabCommand = Requests<typeof gnttab.operations>;
 export type DomainCommand = Requests<typeof domain.operations>;

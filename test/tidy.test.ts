@@ -24,6 +24,7 @@ const floors = ['events', 'src', 'machines', 'replay', 'index.ts', 'tools', 'ada
 const rooms = [
   ['src/tables', 'src/memory', 'src/abi', 'src/prng.ts', 'src/host-config.ts'],
   'src/core',
+  'src/hypercall',
   'src/guest',
   'src/xenstore',
   ['src/storage', 'src/net'],

@@ -22,8 +22,8 @@ export interface System {
   readonly now: Ns;
   /** The step that was taken last: the cause of what follows from it. */
   readonly lastSeq: number;
-  /** Takes a step at once and answers its outcome, as a real hypercall does. Never from inside a step. */
-  hypercall(command: Command, origin: string, cause: number): Outcome;
+  /** Takes a step at once and answers its outcome, as a real hypercall does. `batch` is the place of an element of a list. Never from inside a step. */
+  hypercall(command: Command, origin: string, cause: number, batch?: number): Outcome;
   /** A disk by its number in the host's configuration. */
   image(number: number): Image;
   /** Lets virtual time pass on the pCPU whose slice this is. */

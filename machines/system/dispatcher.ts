@@ -114,11 +114,11 @@ export class Dispatcher implements System {
     return outcome;
   }
 
-  hypercall(command: Command, origin: string, cause: number): Outcome {
+  hypercall(command: Command, origin: string, cause: number, batch?: number): Outcome {
     if (this.stepping) throw new HypervisorBug(`${command.type} from inside a step`);
     // Whoever calls while the queue is being emptied is a service of dom0; a guest pays with its slice.
     if (this.draining) this.debt += costOf(command);
-    const { outcome } = this.step(command, origin, cause);
+    const { outcome } = this.step(command, origin, cause, batch);
     this.settle();
     return outcome;
   }
@@ -226,12 +226,16 @@ export class Dispatcher implements System {
     return (Math.floor(seq / every) + 1) * every;
   }
 
-  private step(command: Command, origin: string, cause: number | null): Step {
+  private step(command: Command, origin: string, cause: number | null, batch?: number): Step {
     this.stepping = true;
     const { host } = this;
     const outcome = this.deciding(host, command, this.now, this.reader);
     const seq = this.seq++;
-    const step: Step = { seq, time: this.now, origin, cause, command, reads: this.reader.take(), outcome };
+    const reads = this.reader.take();
+    const step: Step =
+      batch === undefined
+        ? { seq, time: this.now, origin, cause, command, reads, outcome }
+        : { seq, time: this.now, origin, cause, batch, command, reads, outcome };
     for (const event of eventsOf(outcome)) {
       writeGuest(host, this.memory, event);
       if (event.type === 'domain.destroyed') this.guests.forget(event.domid);

@@ -194,3 +194,28 @@ export const XEN_DOMCTL = {
   gdbsx_unpausevcpu: 1002,
   gdbsx_domstatus: 1003,
 } as const;
+
+/** Where the structure of `cmd` begins in struct xen_domctl. */
+export const XEN_DOMCTL_U = xen_domctl.x86_64.offset.u;
+
+export const xen_domctl_max_mem = struct('xen_domctl_max_mem', { max_memkb: uint64_aligned_t });
+export const xen_domctl_vcpucontext = struct('xen_domctl_vcpucontext', { vcpu: uint32_t, ctxt: uint64_aligned_t });
+export const xen_domctl_getvcpuinfo = struct('xen_domctl_getvcpuinfo', {
+  vcpu: uint32_t,
+  online: uint8_t,
+  blocked: uint8_t,
+  running: uint8_t,
+  cpu_time: uint64_aligned_t,
+  cpu: uint32_t,
+});
+export const xen_domctl_max_vcpus = struct('xen_domctl_max_vcpus', { max: uint32_t });
+/** A signed number. */
+export const xen_domctl_settimeoffset = struct('xen_domctl_settimeoffset', { time_offset_seconds: uint64_aligned_t });
+export const xen_domctl_address_size = struct('xen_domctl_address_size', { size: uint32_t });
+export const xen_domctl_tsc_info = struct('xen_domctl_tsc_info', {
+  tsc_mode: uint32_t,
+  gtsc_khz: uint32_t,
+  incarnation: uint32_t,
+  pad: uint32_t,
+  elapsed_nsec: uint64_aligned_t,
+});

@@ -58,6 +58,9 @@ export const xen_memory_reservation = struct('xen_memory_reservation', {
   domid: domid_t,
 });
 
+/** Whom a query is about. */
+export const xen_memory_domain = struct('xen_memory_domain', { domid: domid_t });
+
 export const xen_memory_exchange = struct('xen_memory_exchange', {
   in: xen_memory_reservation,
   out: xen_memory_reservation,
@@ -95,4 +98,38 @@ export const xen_pod_target = struct('xen_pod_target', {
   pod_cache_pages: uint64_t,
   pod_entries: uint64_t,
   domid: domid_t,
+});
+
+/** `nr_extents` is an answer. */
+export const xen_machphys_mfn_list = struct('xen_machphys_mfn_list', {
+  max_extents: uint32_t,
+  extent_start: XEN_GUEST_HANDLE,
+  nr_extents: uint32_t,
+});
+export const xen_machphys_mapping = struct('xen_machphys_mapping', {
+  v_start: xen_ulong_t,
+  v_end: xen_ulong_t,
+  max_mfn: xen_ulong_t,
+});
+export const xen_foreign_memory_map = struct('xen_foreign_memory_map', { domid: domid_t, map: xen_memory_map });
+export const E820ENTRY_SIZE = 20;
+export const xen_mem_acquire_resource = struct('xen_mem_acquire_resource', {
+  domid: domid_t,
+  type: uint16_t,
+  id: uint32_t,
+  nr_frames: uint32_t,
+  pad: uint32_t,
+  frame: uint64_t,
+  frame_list: XEN_GUEST_HANDLE,
+});
+const handle = union('handle', { h: XEN_GUEST_HANDLE, pad: uint64_t });
+export const xen_vnuma_topology_info = struct('xen_vnuma_topology_info', {
+  domid: domid_t,
+  pad: uint16_t,
+  nr_vnodes: uint32_t,
+  nr_vcpus: uint32_t,
+  nr_vmemranges: uint32_t,
+  vdistance: handle,
+  vcpu_to_vnode: handle,
+  vmemrange: handle,
 });

@@ -19,6 +19,7 @@ import type {
   GnttabFact,
   HvmCommand,
   HvmFact,
+  HypercallCommand,
   MemoryCommand,
   Outcome,
   P2mFact,
@@ -56,6 +57,7 @@ export type CoreCommand =
   | EvtchnCommand
   | TimerCommand
   | TimeCommand
+  | HypercallCommand
   | GnttabCommand
   | DomainCommand
   | PhysdevCommand
@@ -133,6 +135,10 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'vcpu.stop_periodic_timer':
     case 'sched.watchdog':
       return timer.decide(xen, command, now, guest);
+    case 'hypercall.note_refused':
+      return refuse(command.errno);
+    case 'sched.shutdown_with':
+      return domain.shutdownWith(xen, command.domid, command.code, now, guest);
     case 'domctl.settimeoffset':
     case 'domctl.gettscinfo':
     case 'domctl.settscinfo':

@@ -37,10 +37,12 @@ export class CoreHost {
   }
 
   /** One step: decides, writes guest memory, applies the facts, and then asks all invariants. Throws a `Violation`. */
-  submit(command: CoreCommand): CoreStep['outcome'] {
+  submit(command: CoreCommand, batch?: number): CoreStep['outcome'] {
     const outcome = decide(this.xen, command, this.now, this.reader);
     const seq = this.steps.length;
-    this.steps.push({ seq, time: this.now, origin: 'fuzz', cause: null, command, reads: this.reader.take(), outcome });
+    const reads = this.reader.take();
+    const place = batch === undefined ? {} : { batch };
+    this.steps.push({ seq, time: this.now, origin: 'fuzz', cause: null, ...place, command, reads, outcome });
     for (const event of eventsOf(outcome) as readonly CoreFact[]) {
       writeGuest(this.xen, this.memory, event);
       evolve(this.xen, event, seq);

@@ -76,8 +76,7 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
   if (!isPrivileged(command.domid)) return refuse('EPERM');
   switch (command.type) {
     case 'sched.remote_shutdown': {
-      const code = command.code & 0xff;
-      return shutdown(xen, domain, { type: 'domain.shut_down_with', domid: domain, code, at_ns: now }, now, guest);
+      return shutdownWith(xen, domain, command.code, now, guest);
     }
     case 'domctl.resumedomain': {
       if (domain === command.domid) return refuse('EINVAL');
@@ -273,6 +272,11 @@ function releasable(xen: Xen, domid: DomId): Fact[] {
     }
   }
   return facts;
+}
+
+/** A shutdown for any reason: a byte. */
+export function shutdownWith(xen: Xen, domid: DomId, code: number, now: Ns, guest: GuestReader): Outcome {
+  return shutdown(xen, domid, { type: 'domain.shut_down_with', domid, code: code & 0xff, at_ns: now }, now, guest);
 }
 
 export function shutdown(xen: Xen, domid: DomId, shutDown: Fact, now: Ns, guest: GuestReader): Outcome {

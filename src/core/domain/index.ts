@@ -1,4 +1,4 @@
-export { decide } from './decide.ts';
+export { decide, shutdownWith } from './decide.ts';
 export { evolve } from './evolve.ts';
 export { letGo } from './let-go.ts';
 export { decideVersion } from './version.ts';

@@ -6,6 +6,7 @@ import { operations as domain } from '../../../events/domain.ts';
 import { operations as evtchn } from '../../../events/evtchn.ts';
 import { operations as gnttab } from '../../../events/gnttab.ts';
 import { operations as hvm } from '../../../events/hvm.ts';
+import { operations as hypercall } from '../../../events/hypercall.ts';
 import { operations as p2m } from '../../../events/p2m.ts';
 import { operations as physdev } from '../../../events/physdev.ts';
 import { operations as sched } from '../../../events/sched.ts';
@@ -19,6 +20,7 @@ import { consoleActs, controlActs, dmActs, machineActs } from './control.ts';
 import { domainActs } from './domain.ts';
 import { evtchnActs } from './evtchn.ts';
 import { gnttabActs } from './gnttab.ts';
+import { hypercallActs } from './hypercall.ts';
 import { memoryActs } from './memory.ts';
 import { schedActs } from './sched.ts';
 import { timerActs } from './timer.ts';
@@ -32,6 +34,7 @@ export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>
   ...evtchn,
   ...timer,
   ...time,
+  ...hypercall,
   ...gnttab,
   ...domain,
   ...physdev,
@@ -55,6 +58,7 @@ export const coreActs: readonly Acts[] = [
   ...dmActs,
   ...machineActs,
   ...consoleActs,
+  ...hypercallActs,
   ...wrongActs,
 ];
 

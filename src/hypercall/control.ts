@@ -1,0 +1,150 @@
+// domctl and sysctl (xen/common/domctl.c, xen/common/sysctl.c): a structure that says what is asked, in which version of the interface,
+// and of whom; what follows in it is the sub-operation's own.
+import { errnoNumber } from '../../events/errno.ts';
+import * as domctl from '../abi/domctl.ts';
+import { XEN_DOMCTL, XEN_DOMCTL_CDF } from '../abi/domctl.ts';
+import { XEN_SYSCTL } from '../abi/sub-operations.ts';
+import * as sysctl from '../abi/sysctl.ts';
+import { type Call, done, type Result } from './call.ts';
+import { type Codec, type Codecs, codec, commandOf, finish, perform, Refusal } from './codec.ts';
+import type { Plain } from './guest-memory.ts';
+import { handleBytes } from './version.ts';
+
+const signed = (name: string) => (given: Plain) => BigInt.asIntN(32, BigInt(given[name] as number));
+const uuid = ({ handle }: Plain): string => {
+  const digits = [...(handle as Uint8Array)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
+};
+const big = (answer: Plain, ...names: string[]): Plain =>
+  Object.fromEntries(names.map((name) => [name, BigInt((answer[name] as number | undefined) ?? 0)]));
+
+/** `domain` stands in the structure before the sub-operation's own. */
+export const domctlOp: Codecs = {
+  [XEN_DOMCTL.createdomain]: codec('domctl.createdomain', domctl.xen_domctl_createdomain, {
+    args: {
+      handle: uuid,
+      flags: ({ flags }) => (flags as number) & ~XEN_DOMCTL_CDF.hvm,
+      emulation_flags: 'arch.emulation_flags',
+      misc_flags: 'arch.misc_flags',
+      hvm: ({ flags }) => ((flags as number) & XEN_DOMCTL_CDF.hvm) !== 0,
+      // Those above the largest number with a sign mean as much as that.
+      max_evtchn_port: signed('max_evtchn_port'),
+    },
+  }),
+  [XEN_DOMCTL.destroydomain]: codec('domctl.destroydomain'),
+  [XEN_DOMCTL.pausedomain]: codec('domctl.pausedomain'),
+  [XEN_DOMCTL.unpausedomain]: codec('domctl.unpausedomain'),
+  [XEN_DOMCTL.resumedomain]: codec('domctl.resumedomain'),
+  [XEN_DOMCTL.getdomaininfo]: codec('domctl.getdomaininfo', domctl.xen_domctl_getdomaininfo, { out: domainInfo }),
+  [XEN_DOMCTL.max_mem]: codec('domctl.max_mem', domctl.xen_domctl_max_mem),
+  [XEN_DOMCTL.max_vcpus]: codec('domctl.max_vcpus', domctl.xen_domctl_max_vcpus),
+  [XEN_DOMCTL.setvcpucontext]: codec('domctl.setvcpucontext', domctl.xen_domctl_vcpucontext),
+  [XEN_DOMCTL.getvcpuinfo]: codec('domctl.getvcpuinfo', domctl.xen_domctl_getvcpuinfo, {
+    out: ['online', 'blocked', 'running', 'cpu_time', 'cpu'],
+  }),
+  [XEN_DOMCTL.settimeoffset]: codec('domctl.settimeoffset', domctl.xen_domctl_settimeoffset),
+  [XEN_DOMCTL.gettscinfo]: codec('domctl.gettscinfo', domctl.xen_domctl_tsc_info, {
+    out: ['tsc_mode', 'elapsed_nsec', 'gtsc_khz', 'incarnation'],
+  }),
+  [XEN_DOMCTL.settscinfo]: codec('domctl.settscinfo', domctl.xen_domctl_tsc_info),
+  [XEN_DOMCTL.set_address_size]: codec('domctl.set_address_size', domctl.xen_domctl_address_size),
+  [XEN_DOMCTL.get_address_size]: codec('domctl.get_address_size', domctl.xen_domctl_address_size, { out: ['size'] }),
+};
+
+export const sysctlOp: Codecs = {
+  [XEN_SYSCTL.physinfo]: codec('sysctl.physinfo', sysctl.xen_sysctl_physinfo, {
+    out: (answer) => ({
+      nr_cpus: answer['nr_cpus'],
+      max_cpu_id: answer['max_cpu_id'],
+      ...big(answer, 'total_pages', 'free_pages', 'scrub_pages', 'outstanding_pages'),
+    }),
+  }),
+  [XEN_SYSCTL.sched_id]: codec('sysctl.sched_id', sysctl.xen_sysctl_sched_id, { out: ['sched_id'] }),
+};
+
+function domainInfo(answer: Plain): Plain {
+  const { domain, flags, nr_online_vcpus, max_vcpu_id, ssidref, handle, cpu_time_ns, emulation_flags, misc_flags } = answer;
+  return {
+    arch_config: { emulation_flags, misc_flags },
+    domain,
+    flags,
+    nr_online_vcpus,
+    max_vcpu_id,
+    ssidref,
+    handle: handleBytes(handle as string),
+    cpu_time: BigInt(cpu_time_ns as number),
+    ...big(answer, 'tot_pages', 'max_pages', 'outstanding_pages', 'shared_info_frame'),
+  };
+}
+
+/** Of which domains the sub-operation answers an id in the structure's head. */
+const answersDomain: readonly number[] = [XEN_DOMCTL.createdomain, XEN_DOMCTL.getdomaininfo];
+
+export function performDomctl(call: Call): Result {
+  const at = call.arg(0);
+  const head = call.guest.read(domctl.xen_domctl, at);
+  if (head === undefined) return call.refuse('EFAULT');
+  const cmd = head['cmd'] as number;
+  if (head['interface_version'] !== domctl.XEN_DOMCTL_INTERFACE_VERSION) return call.refuse('EACCES', cmd);
+  const domain = head['domain'] as number;
+  const known = domctlOp[cmd];
+  // Whom it is about is looked at before what it is.
+  if (known === undefined) return call.refuse(call.xen.exists(domain) ? 'ENOSYS' : 'ESRCH', cmd);
+  const codec: Codec = { ...known, args: { domain: { is: domain }, ...known.args } };
+  return answersDomain.includes(cmd) ? about(call, codec, cmd) : perform(call, codec, at + BigInt(domctl.XEN_DOMCTL_U), cmd);
+}
+
+/** As `perform`, and the domain's id goes into the head. */
+function about(call: Call, codec: Codec, cmd: number): Result {
+  const at = call.arg(0);
+  const payload = at + BigInt(domctl.XEN_DOMCTL_U);
+  const given = call.guest.read(codec.struct!, payload);
+  if (given === undefined) return call.refuse('EFAULT', cmd);
+  const command = commandOf(call, codec, given);
+  if (command instanceof Refusal) return call.refuse(command.errno, cmd);
+  const outcome = call.step(command);
+  if (!outcome.ok) return done(errnoNumber(outcome.errno));
+  const { domain } = outcome.value as { domain: number };
+  call.guest.write(domctl.xen_domctl, at, { domain });
+  return done(finish(call, codec, given, outcome, payload));
+}
+
+export function performSysctl(call: Call): Result {
+  const at = call.arg(0);
+  const head = call.guest.read(sysctl.xen_sysctl_head, at);
+  if (head === undefined || !call.guest.isBacked(at, XEN_SYSCTL_SIZE)) return call.refuse('EFAULT');
+  const cmd = head['cmd'] as number;
+  if (head['interface_version'] !== sysctl.XEN_SYSCTL_INTERFACE_VERSION) return call.refuse('EACCES', cmd);
+  const payload = at + BigInt(sysctl.XEN_SYSCTL_U);
+  if (cmd === XEN_SYSCTL.getdomaininfolist) return domainList(call, payload);
+  const codec = sysctlOp[cmd];
+  return codec ? perform(call, codec, payload, cmd) : call.refuse('ENOSYS', cmd);
+}
+/** struct xen_sysctl: its head and 128 bytes of union. */
+const XEN_SYSCTL_SIZE = 136;
+
+/** Who is there, and then what each of them is like: a step for each. */
+function domainList(call: Call, at: bigint): Result {
+  const cmd = XEN_SYSCTL.getdomaininfolist;
+  const given = call.guest.read(sysctl.xen_sysctl_getdomaininfolist, at);
+  if (given === undefined) return call.refuse('EFAULT', cmd);
+  const { domid } = call.caller;
+  const steps = call.asList();
+  const first_domain = given['first_domain'] as number;
+  const max_domains = given['max_domains'] as number;
+  const asked = steps.step({ type: 'sysctl.getdomaininfolist', domid, first_domain, max_domains });
+  if (!asked.ok) return done(errnoNumber(asked.errno));
+  const { domains } = asked.value as { domains: readonly number[] };
+  const size = BigInt(domctl.xen_domctl_getdomaininfo[call.guest.width].size);
+  let num_domains = 0;
+  for (const domain of domains) {
+    const info = steps.step({ type: 'domctl.getdomaininfo', domid, domain });
+    if (!info.ok) continue;
+    const place = (given['buffer'] as bigint) + BigInt(num_domains) * size;
+    const bytes = new Uint8Array(Number(size));
+    domctl.xen_domctl_getdomaininfo[call.guest.width].write(bytes, domainInfo(info.value as Plain));
+    if (!call.guest.put(place, bytes)) return done(errnoNumber('EFAULT'));
+    num_domains++;
+  }
+  return done(call.guest.write(sysctl.xen_sysctl_getdomaininfolist, at, { num_domains }) ? 0 : errnoNumber('EFAULT'));
+}
