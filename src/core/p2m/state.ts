@@ -8,6 +8,8 @@ import { insert, lookup, overlaps, type Range, type Ranges, remove, slice } from
 /** Frames below this one are the hypervisor's own, as its image and the low megabytes are. */
 export const FIRST_FREE_MFN = 0x1000;
 const none: Ranges = [];
+/** Up to so many ranges are looked through faster than they are put in order. */
+const FEW_RANGES = 8;
 
 /**
  * From here on stand pages that a domain has without a page number of its own: what increase_reservation gives a PV domain, which
@@ -43,6 +45,8 @@ export interface P2mSnapshot {
 /** Ranges are immutable values; replacing one is the only write, so one closure in the journal undoes it. */
 export class P2m {
   private readonly domains: (Ranges | undefined)[] = [];
+  /** Ranges never change, so what was made of them is good for as long as they are the domain's. */
+  private readonly inverse: ({ readonly of: Ranges; readonly byFrame: Ranges } | undefined)[] = [];
   /** Pages that are to be populated on demand; gfn and mfn of these ranges are the same number. */
   private readonly onDemand: (Ranges | undefined)[] = [];
   /** Free frames; gfn and mfn of these ranges are the same number. */
@@ -121,8 +125,18 @@ export class P2m {
 
   /** The page of a domain that a frame backs, or -1. */
   gfn(domid: DomId, mfn: Mfn): Gfn {
-    const range = this.of(domid).find((range) => mfn >= range.mfn && mfn < range.mfn + range.count);
-    return range === undefined ? -1 : range.gfn + (mfn - range.mfn);
+    const ranges = this.of(domid);
+    if (ranges.length > FEW_RANGES) return lookup(this.byFrame(domid, ranges), mfn);
+    for (const range of ranges) if (mfn >= range.mfn && mfn < range.mfn + range.count) return range.gfn + (mfn - range.mfn);
+    return -1;
+  }
+  /** The ranges of a domain with its frames for pages: what is looked up by frame. Made when it is first asked for. */
+  private byFrame(domid: DomId, ranges: Ranges): Ranges {
+    const known = this.inverse[domid];
+    if (known?.of === ranges) return known.byFrame;
+    const byFrame = ranges.map(({ gfn, mfn, count }) => ({ gfn: mfn, mfn: gfn, count })).sort((a, b) => a.gfn - b.gfn);
+    this.inverse[domid] = { of: ranges, byFrame };
+    return byFrame;
   }
 
   /** The slot that a page of a domain is, or the one that shows a frame. */
@@ -198,6 +212,7 @@ export class P2m {
 
   forget(domid: DomId): void {
     if (this.domains[domid]) this.set(domid, undefined);
+    this.inverse[domid] = undefined;
     if (this.onDemand[domid]) this.setOnDemand(domid, undefined);
     this.memoryMaps.delete(domid);
   }
