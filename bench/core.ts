@@ -12,10 +12,10 @@ import { RecordingReader } from '../src/memory/reader.ts';
 import { Journal } from '../src/tables/journal.ts';
 import { BIND, BLOCK, CHANNELS, CLOSE, DOMAINS, type Mix, peerOf, SEND } from './mix.ts';
 
-const header: RunHeader = { xenolog: 'bench', seed: 1, xen_version: '4.17', host: {}, images: [] };
+export const header: RunHeader = { xenolog: 'bench', seed: 1, xen_version: '4.17', host: {}, images: [] };
 /** As adapters have it: the engine's own SHA-256. */
-const nodeHash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
-const machine = { nrCpus: 4, totalPages: 1 << 18 };
+export const nodeHash = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+export const machine = { nrCpus: 4, totalPages: 1 << 18 };
 
 /** A hypervisor with its domains and channels, ready for the mix. */
 export class CoreBench {

@@ -5,6 +5,7 @@ import { Log } from '../events/log.ts';
 import { Cursor, fold } from '../replay/index.ts';
 import { prepareBare } from './bare.ts';
 import { CoreBench, foldCore } from './core.ts';
+import { bareGrants, GrantBench } from './gnttab.ts';
 import { atLeast, atMost, figure, interleaved, median, type Row, seconds, short, table } from './harness.ts';
 import { bareXstate, LiveBench } from './live.ts';
 import { runLivecd } from './livecd.ts';
@@ -174,6 +175,43 @@ const benches: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
       { name: 'Live CD, its virtual minute', value: time, unit: 's', anchor: '3 s', ...atMost(time / 3, 1) },
       { name: '  steps', value: steps, unit: 'steps', ...figure },
       { name: '  log', value: bytes, unit: 'bytes', ...figure },
+    ];
+  },
+
+  gnttab() {
+    const pairs = count(100_000);
+    const of = (domains: number): number => {
+      const bench = new GrantBench(domains, discard);
+      return pairs / seconds(() => bench.run(pairs));
+    };
+    const rate = interleaved({
+      bare: () => (10 * pairs) / seconds(() => bareGrants(100, 10 * pairs)),
+      hundred: () => of(100),
+      many: () => of(10_000),
+    });
+    return [
+      { name: 'grants: a bare loop over typed arrays', value: rate.bare, unit: 'map+unmap/s', ...figure },
+      {
+        name: 'grants: core with log',
+        value: rate.hundred,
+        unit: 'map+unmap/s',
+        anchor: 'bare loop',
+        ...atLeast(rate.hundred / rate.bare, 0.01),
+      },
+      {
+        name: '  beside the goal',
+        value: rate.hundred,
+        unit: 'map+unmap/s',
+        anchor: '300 k/s',
+        ...atLeast(rate.hundred / 300_000, 1),
+      },
+      {
+        name: '  among 10,000 domains',
+        value: 1e9 / rate.many,
+        unit: 'ns',
+        anchor: 'among 100',
+        ...atMost(rate.hundred / rate.many, 3),
+      },
     ];
   },
 
