@@ -197,6 +197,10 @@ export class Xen {
     for (let vcpu = 0; vcpu < this.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
       if (info_mfn_plus_1.at(vcpu) !== 0) yield info_mfn_plus_1.at(vcpu) - 1;
   }
+  isUsedByXen(domid: DomId, mfn: Mfn): boolean {
+    for (const own of this.usedByXen(domid)) if (own === mfn) return true;
+    return false;
+  }
   /** How many times others hold a domain's frames, by grants or in their physmaps: it can not go before they let go. */
   holdsOn(domid: DomId): number {
     return this.domain.of(0)!.foreign_maps.at(domid) + this.p2m.shownBy(domid).length;

@@ -55,7 +55,7 @@ function byDomain(holds: readonly Hold[]): Map<DomId, Mfn[]> {
 
 /** Whether anybody holds a frame besides those who now let go of it. */
 function isStillHeld(xen: Xen, dom: DomId, mfn: Mfn, gone: readonly Mfn[]): boolean {
-  if (xen.isGrantMapped(mfn)) return true;
+  if (xen.isGrantMapped(mfn) || xen.isUsedByXen(dom, mfn)) return true;
   const count = (frames: readonly Mfn[]): number => frames.filter((frame) => frame === mfn).length;
   return count(xen.p2m.shownBy(dom).map((slot) => slot.mfn)) > count(gone);
 }

@@ -5,7 +5,7 @@ import { DOMID_SELF, type DomId, type Gref, type Mfn, PAGE_SIZE } from '../../..
 import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { GRANT_ENTRY_V2 } from '../../abi/grant-table.ts';
 import type { Xen } from '../xen.ts';
-import { entryFrame, entryOffset, get64, isV2, pageNumberOf, permission } from './entries.ts';
+import { type Entry, entryAt, get64, pageNumberOf, permission } from './entries.ts';
 import { GTF_reading, GTF_sub_page, GTF_transitive, GTF_type_mask, GTF_writing, isPinned, isPinnedToWrite } from './state.ts';
 
 export function copy(xen: Xen, command: CommandOf<'gnttab.copy'>, guest: GuestReader): Outcome {
@@ -79,51 +79,49 @@ const MAX_PINS = 128;
 /** Whether `user` may copy by an entry, as acquire_grant_for_copy() checks it; by a grant of a grant only where that is not one again. */
 function acquire(xen: Xen, guest: GuestReader, wanted: Wanted, allowTransitive: boolean): Area | NoArea {
   const { dom, ref, user, readonly } = wanted;
-  const table = entryFrame(xen, dom, ref);
-  if (table < 0) return none('bad_gntref');
+  const entry = entryAt(xen, dom, ref);
+  if (entry === undefined) return none('bad_gntref');
   const active = xen.gnttab.active.of(dom)!;
   const pinned = isPinned(active, ref);
   if (pinned && (active.domid.at(ref) !== user || (readonly ? active.readers : active.writers).at(ref) >= MAX_PINS))
     return none('general_error');
 
-  const v2 = isV2(xen, dom);
   const asks = !pinned || (!readonly && !isPinnedToWrite(active, ref));
-  const isTransitive = v2 && (guest.get16(table, entryOffset(ref, true)) & GTF_type_mask) === GTF_transitive;
+  const isTransitive = entry.v2 && (guest.get16(entry.mfn, entry.at) & GTF_type_mask) === GTF_transitive;
   // What is mapped already stays what it was, but for the pages of those who die.
   if (!asks && !isTransitive) return xen.isAlive(dom) ? page(active.mfn.at(ref)) : none('bad_domain');
 
   let facts = nothing;
   if (asks) {
-    const allowed = permission(xen, guest, dom, ref, { user, readonly, mapping: false }, pinned);
+    const allowed = permission(xen, guest, entry, { user, readonly, mapping: false }, pinned);
     if (!allowed.ok) return none(allowed.errno);
     const flags = allowed.before & (pinned ? GTF_writing : GTF_reading | GTF_writing);
     if (flags !== 0) facts = [{ type: 'gnttab.flags_cleared', dom, ref, flags }];
   }
-  if (isTransitive) return allowTransitive ? acquireBehind(xen, guest, wanted, table, facts) : none('general_error', facts);
+  if (isTransitive) return allowTransitive ? acquireBehind(xen, guest, wanted, entry, facts) : none('general_error', facts);
 
-  const part = v2 ? partOf(guest, table, entryOffset(ref, true)) : undefined;
-  const mfn = xen.grantedFrame(dom, part?.frame ?? pageNumberOf(xen, guest, dom, ref));
+  const part = entry.v2 ? partOf(guest, entry) : undefined;
+  const mfn = xen.grantedFrame(dom, part?.frame ?? pageNumberOf(guest, entry));
   if (mfn < 0) return none('bad_page', facts);
   if (!pinned) return { ok: true, mfn, start: part?.page_off ?? 0, length: part?.length ?? PAGE_SIZE, facts };
   return mfn === active.mfn.at(ref) ? page(mfn, facts) : none('general_error', facts);
 }
 
 /** What an entry for a part of a page says; nothing where it is for a whole one. */
-function partOf(guest: GuestReader, table: Mfn, at: number): { frame: number; page_off: number; length: number } | undefined {
-  if ((guest.get16(table, at + GRANT_ENTRY_V2.flags) & GTF_sub_page) === 0) return undefined;
+function partOf(guest: GuestReader, { mfn, at }: Entry): { frame: number; page_off: number; length: number } | undefined {
+  if ((guest.get16(mfn, at + GRANT_ENTRY_V2.flags) & GTF_sub_page) === 0) return undefined;
   return {
-    frame: get64(guest, table, at + GRANT_ENTRY_V2.frame),
-    page_off: guest.get16(table, at + GRANT_ENTRY_V2.page_off),
-    length: guest.get16(table, at + GRANT_ENTRY_V2.length),
+    frame: get64(guest, mfn, at + GRANT_ENTRY_V2.frame),
+    page_off: guest.get16(mfn, at + GRANT_ENTRY_V2.page_off),
+    length: guest.get16(mfn, at + GRANT_ENTRY_V2.length),
   };
 }
 
 /** What an entry hands on of another domain's grant to its own. */
-function acquireBehind(xen: Xen, guest: GuestReader, wanted: Wanted, table: Mfn, facts: readonly Fact[]): Area | NoArea {
+function acquireBehind(xen: Xen, guest: GuestReader, wanted: Wanted, { mfn, at }: Entry, facts: readonly Fact[]): Area | NoArea {
   const { dom, ref, readonly } = wanted;
-  const at = entryOffset(ref, true);
-  const trans_domid = guest.get16(table, at + GRANT_ENTRY_V2.trans_domid);
-  const gref = guest.get32(table, at + GRANT_ENTRY_V2.gref);
+  const trans_domid = guest.get16(mfn, at + GRANT_ENTRY_V2.trans_domid);
+  const gref = guest.get32(mfn, at + GRANT_ENTRY_V2.gref);
   if (trans_domid === dom || !xen.exists(trans_domid)) return none('general_error', facts);
   const behind = acquire(xen, guest, { dom: trans_domid, ref: gref, user: dom, readonly }, false);
   const all = [...behind.facts, ...facts];

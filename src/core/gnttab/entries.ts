@@ -16,6 +16,7 @@ import {
   GTF_writing,
 } from './state.ts';
 
+const V1_SHIFT = Math.log2(ENTRIES_PER_FRAME);
 export const ENTRIES_PER_FRAME_V2 = ENTRIES_PER_FRAME / 2;
 export const STATUSES_PER_FRAME = 2048;
 
@@ -30,9 +31,10 @@ export const entriesOf = (xen: Xen, dom: DomId): number =>
 
 /** The frame of the grant table in which an entry stands, or -1 where the table does not reach so far. */
 export function entryFrame(xen: Xen, dom: DomId, ref: Gref): Mfn {
-  if (ref < 0 || ref >= entriesOf(xen, dom)) return -1;
-  const perFrame = isV2(xen, dom) ? ENTRIES_PER_FRAME_V2 : ENTRIES_PER_FRAME;
-  return xen.gnttab.frames.of(dom)!.mfn_plus_1.at(Math.floor(ref / perFrame)) - 1;
+  const { nr_grant_frames, grant_version } = xen.domain.of(0)!;
+  const shift = V1_SHIFT - grant_version.at(dom);
+  if (ref < 0 || ref >= nr_grant_frames.at(dom) << shift) return -1;
+  return xen.gnttab.frames.of(dom)!.mfn_plus_1.at(ref >>> shift) - 1;
 }
 
 /** The byte of its frame at which an entry begins. */
@@ -58,13 +60,24 @@ export function statusPlace(xen: Xen, dom: DomId, ref: Gref): Place {
 export const get64 = (guest: GuestReader, mfn: Mfn, at: number): number =>
   Math.min(guest.get32(mfn, at) + guest.get32(mfn, at + 4) * 2 ** 32, Number.MAX_SAFE_INTEGER);
 
-/** The page number that an entry for a whole page names: a frame of a PV domain, a page of any other. */
-export function pageNumberOf(xen: Xen, guest: GuestReader, dom: DomId, ref: Gref): number {
-  const table = entryFrame(xen, dom, ref);
-  return isV2(xen, dom)
-    ? get64(guest, table, entryOffset(ref, true) + GRANT_ENTRY_V2.frame)
-    : guest.get32(table, entryOffset(ref) + 4);
+/** An entry of a table: its frame, where it begins there, and in which version. */
+export interface Entry extends Place {
+  readonly dom: DomId;
+  readonly ref: Gref;
+  readonly v2: boolean;
 }
+
+/** Where an entry is, or undefined where the table does not reach so far. */
+export function entryAt(xen: Xen, dom: DomId, ref: Gref): Entry | undefined {
+  const mfn = entryFrame(xen, dom, ref);
+  if (mfn < 0) return undefined;
+  const v2 = isV2(xen, dom);
+  return { mfn, at: entryOffset(ref, v2), dom, ref, v2 };
+}
+
+/** The page number that an entry for a whole page names: a frame of a PV domain, a page of any other. */
+export const pageNumberOf = (guest: GuestReader, { mfn, at, v2 }: Entry): number =>
+  v2 ? get64(guest, mfn, at + GRANT_ENTRY_V2.frame) : guest.get32(mfn, at + 4);
 
 /** Who wants what of an entry. `mapping` where it shall stay. */
 export interface Use {
@@ -92,19 +105,15 @@ export interface Permission {
 export function permission(
   xen: Xen,
   guest: GuestReader,
-  dom: DomId,
-  ref: Gref,
+  { mfn, at, dom, ref, v2 }: Entry,
   { user, readonly, mapping }: Use,
   pinned: boolean,
 ): Permission | Refusal {
-  const v2 = isV2(xen, dom);
-  const table = entryFrame(xen, dom, ref);
-  const at = entryOffset(ref, v2);
-  const flags = guest.get16(table, at);
+  const flags = guest.get16(mfn, at);
   if (!pinned) {
     const type = flags & (mapping ? GTF_type_mask | GTF_sub_page : GTF_type_mask);
     const fits = type === GTF_permit_access || (v2 && !mapping && type === GTF_transitive);
-    if (!fits || guest.get16(table, at + 2) !== user) return fail('general_error');
+    if (!fits || guest.get16(mfn, at + 2) !== user) return fail('general_error');
   }
   if (!readonly && (flags & GTF_readonly) !== 0) return fail('general_error');
   const wanted = GTF_reading | (readonly ? 0 : GTF_writing);

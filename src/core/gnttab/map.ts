@@ -6,7 +6,7 @@ import { GNTMAP } from '../../abi/grant-table.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import type { Xen } from '../xen.ts';
-import { entryFrame, fail, pageNumberOf, permission, type Refusal } from './entries.ts';
+import { entryAt, fail, pageNumberOf, permission, type Refusal } from './entries.ts';
 import { flagsOf, freeHandle } from './maptrack.ts';
 import { type Active, GTF_reading, GTF_writing, isPinned, isPinnedToWrite, UNTOLD_ADDRESS } from './state.ts';
 
@@ -61,17 +61,18 @@ interface Pinned {
 /** Whether an entry may be mapped so, and what that gives. */
 function pin(xen: Xen, guest: GuestReader, request: MapRequest): Pinned | (Refusal & { readonly cleared: number }) {
   const { domid, dom, ref, flags } = request;
-  if (entryFrame(xen, dom, ref) < 0) return { ...fail('bad_gntref'), cleared: 0 };
+  const entry = entryAt(xen, dom, ref);
+  if (entry === undefined) return { ...fail('bad_gntref'), cleared: 0 };
   const active = xen.gnttab.active.of(dom)!;
   const pinned = isPinned(active, ref);
   if (pinned && (active.domid.at(ref) !== domid || isFull(active, ref, flags))) return { ...fail('general_error'), cleared: 0 };
   const readonly = (flags & GNTMAP.readonly) !== 0;
   if (pinned && (readonly || isPinnedToWrite(active, ref)))
     return { ok: true, mfn: active.mfn.at(ref), set_flags: 0, cleared: 0 };
-  const allowed = permission(xen, guest, dom, ref, { user: domid, readonly, mapping: true }, pinned);
+  const allowed = permission(xen, guest, entry, { user: domid, readonly, mapping: true }, pinned);
   if (!allowed.ok) return { ...allowed, cleared: 0 };
   const cleared = allowed.before & (pinned ? GTF_writing : GTF_reading | GTF_writing);
-  const mfn = pinned ? active.mfn.at(ref) : xen.grantedFrame(dom, pageNumberOf(xen, guest, dom, ref));
+  const mfn = pinned ? active.mfn.at(ref) : xen.grantedFrame(dom, pageNumberOf(guest, entry));
   return mfn < 0 ? { ...fail('bad_page'), cleared } : { ok: true, mfn, set_flags: allowed.set_flags, cleared };
 }
 
@@ -148,7 +149,8 @@ export function unmapped(xen: Xen, domid: DomId, handle: number, wanted: number,
   const isLast = parts === (flags & PARTS) && xen.holdsOn(dom) === 1;
   if (isZombie && isLast)
     return [unmap, { type: 'domain.destroyed', domid: dom }, ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest)];
-  if (pins > 0 || xen.gnttab.usesOf(mfn) > 1 || xen.isHeldElsewhere(dom, mfn)) return [unmap];
+  if (pins > 0 || xen.gnttab.usesOf(mfn) > 1) return [unmap];
+  if (xen.isHeldElsewhere(dom, mfn) || xen.isUsedByXen(dom, mfn)) return [unmap];
   const gfn = xen.p2m.gfn(dom, mfn);
   return gfn < 0 ? [unmap] : [unmap, { type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 }];
 }

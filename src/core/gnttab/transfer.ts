@@ -1,11 +1,11 @@
 // Giving a page to a domain that waits for one (gnttab_transfer() in xen/common/grant_table.c).
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
-import type { DomId, Gfn, Gref, Mfn } from '../../../events/units.ts';
+import type { DomId, Gfn, Mfn } from '../../../events/units.ts';
 import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { overlaps } from '../p2m/ranges.ts';
 import { UNPLACED } from '../p2m/state.ts';
 import type { Xen } from '../xen.ts';
-import { entryFrame, entryOffset, isV2, pageNumberOf } from './entries.ts';
+import { type Entry, entryAt, pageNumberOf } from './entries.ts';
 import { GTF_accept_transfer } from './state.ts';
 
 /** Once the caller has let go of its page, it is gone, whatever comes of the transfer. */
@@ -16,13 +16,14 @@ export function transfer(xen: Xen, command: CommandOf<'gnttab.transfer'>, guest:
   const { mfn } = command;
   const gfn = xen.p2m.gfn(domid, mfn);
   // steal_page(): the domain's own, with no other reference to it than that.
-  if (gfn < 0 || xen.isHeld(domid, mfn) || [...xen.usedByXen(domid)].includes(mfn)) return refuse('bad_page');
+  if (gfn < 0 || xen.isHeld(domid, mfn) || xen.isUsedByXen(domid, mfn)) return refuse('bad_page');
   const gone: Fact = { type: 'p2m.removed', domid, gfn, nr_pages: 1 };
   if (!xen.exists(dom)) return refuse('bad_domain', undefined, gone);
   const tot_pages = row.tot_pages.at(dom) - (dom === domid ? 1 : 0);
   if (!xen.isAlive(dom) || tot_pages >= row.max_pages.at(dom)) return refuse('general_error', undefined, gone);
-  if (!accepts(xen, guest, dom, ref, domid)) return refuse('general_error', undefined, gone);
-  const wanted = pageNumberOf(xen, guest, dom, ref);
+  const entry = entryAt(xen, dom, ref);
+  if (entry === undefined || !accepts(guest, entry, domid)) return refuse('general_error', undefined, gone);
+  const wanted = pageNumberOf(guest, entry);
   const to_gfn = placeOf(xen, { domid, gfn, mfn, dom, wanted });
   const facts: Fact[] = [{ type: 'gnttab.page_transferred', domid, gfn, mfn, dom, ref, to_gfn }];
   if (xen.p2m.isOnDemand(dom, to_gfn)) facts.unshift({ type: 'p2m.pod_cleared', domid: dom, gfn: to_gfn, nr_pages: 1 });
@@ -31,12 +32,8 @@ export function transfer(xen: Xen, command: CommandOf<'gnttab.transfer'>, guest:
 }
 
 /** gnttab_prepare_for_transfer(): the entry says that, and nothing else. */
-function accepts(xen: Xen, guest: GuestReader, dom: DomId, ref: Gref, from: DomId): boolean {
-  const table = entryFrame(xen, dom, ref);
-  if (table < 0) return false;
-  const at = entryOffset(ref, isV2(xen, dom));
-  return guest.get16(table, at) === GTF_accept_transfer && guest.get16(table, at + 2) === from;
-}
+const accepts = (guest: GuestReader, { mfn, at }: Entry, from: DomId): boolean =>
+  guest.get16(mfn, at) === GTF_accept_transfer && guest.get16(mfn, at + 2) === from;
 
 /**
  * Where the page comes to be: where Xen translates, in the place of what is there; to a PV domain the number is a note about the frame,

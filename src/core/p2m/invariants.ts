@@ -49,7 +49,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     for (const domid of xen.p2m.released.ids())
       for (const [, { mfn_plus_1 }] of xen.p2m.released.inUse(domid)) {
         const mfn = mfn_plus_1 - 1;
-        if (xen.p2m.gfn(domid, mfn) < 0 || !xen.isHeld(domid, mfn))
+        if (xen.p2m.gfn(domid, mfn) < 0 || (!xen.isHeld(domid, mfn) && !xen.isUsedByXen(domid, mfn)))
           yield `d${domid} gave frame ${mfn} back, and it waits for nobody who holds it`;
       }
   },
