@@ -50,8 +50,6 @@ export const operations = {
   'gnttab.dump_table': operation({ domid: int, dom: int }),
   /** `op` is GNTTAB_CACHE_*, `dev_bus_addr` the address of a frame in bytes. */
   'gnttab.cache_flush': operation({ domid: int, dev_bus_addr: int, offset: int, length: int, op: int }),
-  /** The domain builder's say in which version a domain may choose (grant_opts of XEN_DOMCTL_createdomain); 1 where it says nothing. */
-  'gnttab.set_max_version': operation({ domid: int, dom: int, max_version: int }),
 } as const;
 
 export const facts = {
@@ -89,6 +87,7 @@ export const facts = {
   'gnttab.handle_put_back': { domid: int, handle: int },
   /** GTF flags that Xen takes down although they were up before it came: a guest had raised them itself. */
   'gnttab.flags_cleared': { dom: int, ref: int, flags: int },
+  /** The highest version that a domain may choose; 1 where nothing is said. */
   'gnttab.max_version_set': { domid: int, max_version: int },
   'gnttab.status_frames_added': { domid: int, frames: ints },
   /** Entries are cleared but for the reserved ones, which are written in the new form; status frames go with version 2. */

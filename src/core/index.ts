@@ -166,7 +166,6 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'gnttab.transfer':
     case 'gnttab.dump_table':
     case 'gnttab.cache_flush':
-    case 'gnttab.set_max_version':
       return gnttab.decide(xen, command, now, guest);
     case 'memory.populate_physmap':
     case 'memory.decrease_reservation':

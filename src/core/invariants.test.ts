@@ -18,7 +18,6 @@ function busyHost(): CoreHost {
     { type: 'evtchn.bind_interdomain', domid: 0, remote_dom: 1, remote_port: 2 },
     { type: 'gnttab.seed', domid: 0, dom: 1, ref: 0, gfn: 1, backend: 0 },
     { type: 'gnttab.map_grant_ref', domid: 0, dom: 1, ref: 0, readonly: false },
-    { type: 'gnttab.set_max_version', domid: 0, dom: 1, max_version: 2 },
     { type: 'gnttab.set_version', domid: 1, version: 2 },
     { type: 'gnttab.seed', domid: 0, dom: 2, ref: 0, gfn: 2, backend: 0 },
     { type: 'gnttab.map_grant_ref', domid: 0, dom: 2, ref: 0, readonly: true },

@@ -158,6 +158,7 @@ function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: 
     flags === 0 && emulation_flags === 0 && misc_flags === 0
       ? []
       : [{ type: 'domain.configured', domid, flags, emulation_flags, misc_flags }];
+  if (command.grant_opts === 2) configured.push({ type: 'gnttab.max_version_set', domid, max_version: 2 });
   if (pool > 0)
     configured.push({ type: 'domain.paging_pool_grown', domid, extents: lastFree(xen, pool, [shared_info_mfn, grant_mfn])! });
   return accept(

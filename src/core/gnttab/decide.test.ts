@@ -134,7 +134,7 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['... nobody has one', [], version(0, 77), 'ESRCH'],
   ["... another's is its own affair", [], version(1, 2), 'EPERM'],
   ['... which may be asked for', [], setVersion(1, 1), { version: 1 }],
-  ['... unlike the next', [], setVersion(1, 2), 'ENOSYS'],
+  ['... unlike the next, for who may not', [], setVersion(0, 2), 'ENOSYS'],
   ['... and what is none', [], setVersion(1, 3), 'EINVAL'],
   ['there are no status frames', [], statusFrames(1, SELF, 1), 'general_error'],
   ['... and nobody wants none', [], statusFrames(1, SELF, 0), { frames: [] }],

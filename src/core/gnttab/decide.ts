@@ -86,14 +86,6 @@ export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestRe
       if (entryFrame(xen, dom, ref) < 0) return refuse('bad_gntref');
       return accept({}, { type: 'gnttab.entry_seeded', domid: dom, ref, gfn, backend });
     }
-    case 'gnttab.set_max_version': {
-      if (!isPrivileged(domid)) return refuse('EPERM');
-      const { dom, max_version } = command;
-      if (!xen.exists(dom)) return refuse('ESRCH');
-      if (max_version !== 1 && max_version !== 2) return refuse('EINVAL');
-      if (max_version === 1 && isV2(xen, dom)) return refuse('EBUSY');
-      return accept({}, { type: 'gnttab.max_version_set', domid: dom, max_version });
-    }
     default:
       return command satisfies never;
   }

@@ -19,7 +19,7 @@ import { type Act, type Acts, act } from './act.ts';
 import { consoleActs, controlActs, dmActs, machineActs } from './control.ts';
 import { domainActs } from './domain.ts';
 import { evtchnActs } from './evtchn.ts';
-import { gnttabActs } from './gnttab.ts';
+import { gnttabActs, politeGnttabActs } from './gnttab.ts';
 import { hypercallActs } from './hypercall.ts';
 import { memoryActs } from './memory.ts';
 import { schedActs } from './sched.ts';
@@ -65,4 +65,9 @@ export const coreActs: readonly Acts[] = [
 /** Runs of acts, each with another part of all acts (swarm): what never happens together otherwise does so now. */
 export const coreRuns: fc.Arbitrary<Iterable<Act>> = fc
   .subarray([...coreActs], { minLength: 8 })
+  .chain((some) => fc.commands(some, { maxCommands: 120, size: 'max' }));
+
+/** Grants and what becomes of the domains, by guests that leave alone what Xen writes into their grant tables. */
+export const politeRuns: fc.Arbitrary<Iterable<Act>> = fc
+  .subarray([...politeGnttabActs, ...domainActs, ...memoryActs], { minLength: 8 })
   .chain((some) => fc.commands(some, { maxCommands: 120, size: 'max' }));

@@ -14,10 +14,15 @@ export interface Build {
   readonly ports?: number;
   /** Of its addresses, in bits. */
   readonly size?: number;
+  /** The highest version of its grant table. */
+  readonly grants?: number;
 }
 
 /** All that it takes to have a domain running, in a toolstack's order. `domain` is the id it will have. */
-export const build = (domain: DomId, { vcpus, pages, hvm, caller = 0, ports = -1, size = 64 }: Build): CoreCommand[] => [
+export const build = (
+  domain: DomId,
+  { vcpus, pages, hvm, caller = 0, ports = -1, size = 64, grants = 1 }: Build,
+): CoreCommand[] => [
   {
     type: 'domctl.createdomain',
     domid: caller,
@@ -29,6 +34,7 @@ export const build = (domain: DomId, { vcpus, pages, hvm, caller = 0, ports = -1
     max_grant_frames: 4,
     max_maptrack_frames: 1,
     ...(hvm ? (domain === 0 ? pvhDom0 : pvhDomain) : pvDomain),
+    grant_opts: grants,
   },
   ...(size === 64 ? [] : [{ type: 'domctl.set_address_size', domid: caller, domain, size } as const]),
   { type: 'domctl.max_vcpus', domid: caller, domain, max: vcpus },
@@ -48,6 +54,7 @@ export const domainActs: readonly Acts[] = [
       hvm: fc.boolean(),
       ports: fc.constantFrom(-1, 4),
       size: fc.constantFrom(64, 32),
+      grants: fc.constantFrom(1, 2),
     }),
     (host, numbers) => {
       let domain = 1;

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { type DomId, PAGE_SIZE } from '../../../events/units.ts';
-import { GNTMAP, GRANT_ENTRY_V2, GTF } from '../../../src/abi/grant-table.ts';
-import { entryFrame, entryOffset, isV2 } from '../../../src/core/gnttab/entries.ts';
-import { flagsOf } from '../../../src/core/gnttab/maptrack.ts';
+import { GNTMAP, GNTTAB_NR_RESERVED_ENTRIES, GRANT_ENTRY_V2, GTF } from '../../../src/abi/grant-table.ts';
+import { entryAt, entryFrame, entryOffset, isV2 } from '../../../src/core/gnttab/entries.ts';
+import { isPinned } from '../../../src/core/gnttab/state.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
 import type { CoreHost } from '../core-host.ts';
 import { type Acts, act, aLiveDomain, pick, someDomain } from './act.ts';
@@ -19,11 +19,27 @@ const numbers = fc.record({
   readonly: fc.boolean(),
 });
 
-export const gnttabActs: readonly Acts[] = [
+const { host_map, device_map, readonly, application_map, contains_pte } = GNTMAP;
+
+/** Which parts of a mapping go, how, and whether by an address at which they are not. */
+const anyWay = fc.record({
+  host: fc.boolean(),
+  device: fc.boolean(),
+  replace: fc.boolean(),
+  wrong: fc.constantFrom(0, 0, 8),
+  n: fc.nat(3),
+});
+type Way = typeof anyWay extends fc.Arbitrary<infer W> ? W : never;
+
+/**
+ * `polite` guests leave alone what Xen writes: they change no entry that is in use, and raise no flags that say so. Then the status of
+ * every entry is what its pins say.
+ */
+const acts = (polite: boolean): readonly Acts[] => [
   act(numbers, (host, { domain, other, ref, gfn, n, readonly }) => {
     const domid = aLiveDomain(host, domain);
     const flags = n % 6 === 0 ? n & 0x1ff : GTF.permit_access | (readonly ? GTF.readonly : 0);
-    return writeEntry(host, domid, ref, { flags, to: someDomain(host, other), gfn: n % 7 === 0 ? n & 0xffff : gfn });
+    return writeEntry(host, polite, domid, ref, { flags, to: someDomain(host, other), gfn: n % 7 === 0 ? n & 0xffff : gfn });
   }),
   act(numbers, (host, { domain, other, ref, readonly }) => [
     { type: 'gnttab.map_grant_ref', domid: aLiveDomain(host, domain), dom: someDomain(host, other), ref, readonly },
@@ -32,13 +48,13 @@ export const gnttabActs: readonly Acts[] = [
   act(numbers, (host, { other, ref, gfn, readonly, domain }) => {
     const dom = aLiveDomain(host, other);
     const domid = aLiveDomain(host, domain);
-    writeEntry(host, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
+    writeEntry(host, polite, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
     return [{ type: 'gnttab.map_grant_ref', domid, dom, ref, readonly }];
   }),
   act(numbers, (host, { other, ref, gfn, n, domain }) => {
     const dom = aLiveDomain(host, other);
     const domid = aLiveDomain(host, domain);
-    if (n % 5 > 0) writeEntry(host, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
+    if (n % 5 > 0) writeEntry(host, polite, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
     const flags = pick(mapFlags, n)!;
     return [{ type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: (1 + (n % 3)) * PAGE_SIZE }];
   }),
@@ -46,19 +62,18 @@ export const gnttabActs: readonly Acts[] = [
     const at = pick(handlesOf(host), n);
     return at ? [{ type: 'gnttab.unmap_grant_ref', ...at }] : [];
   }),
-  // A part, the other, or both; now and then at an address where it is not.
-  act(numbers, (host, { n }) => {
-    const at = pick(handlesOf(host), n >>> 4);
-    if (at === undefined) return [];
-    const { domid, handle } = at;
-    const maps = host.xen.gnttab.maptrack.of(domid)!;
-    const wrong = n % 7 === 0 ? 8 : 0;
-    const flags = flagsOf(maps, handle);
-    const host_addr = (n & 1) === 0 || (flags & GNTMAP.device_map) === 0 ? maps.host_addr.at(handle) + wrong : 0;
-    const dev_bus_addr = (n & 2) === 0 ? maps.mfn.at(handle) * PAGE_SIZE + wrong : 0;
-    return (n & 8) === 0
-      ? [{ type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr, dev_bus_addr }]
-      : [{ type: 'gnttab.unmap_and_replace', domid, handle, host_addr, new_addr: n & 4 ? PAGE_SIZE : 0 }];
+  // Of a mapping that is there, or of one that comes first.
+  act(fc.record({ domain: fc.nat(), other: fc.nat(), ref: fc.constantFrom(0, 1, 8), way: anyWay }), (host, chosen) => {
+    const { domain, other, ref, way } = chosen;
+    const known = pick(handlesOf(host), other);
+    if (known !== undefined && domain % 2 === 0) return [letGo(host, known, way)];
+    const [domid, dom] = [aLiveDomain(host, domain >>> 1), aLiveDomain(host, other)];
+    writeEntry(host, polite, dom, ref, { flags: GTF.permit_access, to: domid, gfn: way.n % 4 });
+    const isHvm = host.xen.domain.of(0)!.hvm.at(domid) === 1;
+    const flags = isHvm ? host_map : host_map | device_map;
+    host.submit({ type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: PAGE_SIZE });
+    const mapped = handlesOf(host).findLast((at) => at.domid === domid);
+    return mapped === undefined ? [] : [letGo(host, mapped, way)];
   }),
   act(numbers, (host, { domain, other, ref, gfn, n }) => [
     copy(host, { domid: aLiveDomain(host, domain), dom: someDomain(host, other), ref, gfn, n }),
@@ -69,8 +84,8 @@ export const gnttabActs: readonly Acts[] = [
     const dom = aLiveDomain(host, other);
     const third = aLiveDomain(host, n);
     const flags = n % 3 === 0 ? GTF.transitive : GTF.permit_access | (n % 3 === 1 ? GTF.sub_page : 0);
-    writeEntry(host, third, ref ^ 1, { flags: GTF.permit_access | (n % 5 === 0 ? GTF.sub_page : 0), to: dom, gfn });
-    writeEntry(host, dom, ref, { flags, to: domid, gfn, trans_domid: third, gref: ref ^ 1 });
+    writeEntry(host, polite, third, ref ^ 1, { flags: GTF.permit_access | (n % 5 === 0 ? GTF.sub_page : 0), to: dom, gfn });
+    writeEntry(host, polite, dom, ref, { flags, to: domid, gfn, trans_domid: third, gref: ref ^ 1 });
     return [copy(host, { domid, dom, ref, gfn, n })];
   }),
   act(numbers, (host, { domain, other, ref }) => [
@@ -79,15 +94,15 @@ export const gnttabActs: readonly Acts[] = [
   act(numbers, (host, { domain, other }) => [
     { type: 'gnttab.query_size', domid: aLiveDomain(host, domain), dom: someDomain(host, other) },
   ]),
-  act(numbers, (host, { other, ref, gfn }) => [
-    { type: 'gnttab.seed', domid: 0, dom: someDomain(host, other), ref, gfn, backend: 0 },
-  ]),
-  // A domain may have version 2, and takes it, or goes back.
+  act(numbers, (host, { other, ref, gfn }) => {
+    const dom = someDomain(host, other);
+    return polite && isInUse(host, dom, ref) ? [] : [{ type: 'gnttab.seed', domid: 0, dom, ref, gfn, backend: 0 }];
+  }),
+  // To the other version, mostly.
   act(numbers, (host, { domain, n }) => {
     const domid = aLiveDomain(host, domain);
-    const version = 1 + (n % 2);
-    const allow: CoreCommand = { type: 'gnttab.set_max_version', domid: 0, dom: domid, max_version: 2 };
-    return n % 4 === 0 ? [{ ...allow, max_version: 1 }] : [allow, { type: 'gnttab.set_version', domid, version }];
+    if (polite) forgetTransfers(host, domid);
+    return [{ type: 'gnttab.set_version', domid, version: isV2(host.xen, domid) === n % 4 > 0 ? 1 : 2 }];
   }),
   act(numbers, (host, { domain, other, ref }) => {
     const [domid, dom] = [aLiveDomain(host, domain), someDomain(host, other)];
@@ -101,7 +116,7 @@ export const gnttabActs: readonly Acts[] = [
     const domid = aLiveDomain(host, domain);
     const dom = n % 5 === 0 ? someDomain(host, other) : aLiveDomain(host, other);
     if (n % 6 > 0 && host.xen.exists(dom))
-      writeEntry(host, dom, ref, { flags: GTF.accept_transfer, to: domid, number: n % 4 === 0 ? gfn : 20 + gfn });
+      writeEntry(host, polite, dom, ref, { flags: GTF.accept_transfer, to: domid, number: n % 4 === 0 ? gfn : 20 + gfn });
     return [{ type: 'gnttab.transfer', domid, mfn: host.xen.grantFrameNumber(domid, n % 7 === 0 ? n : gfn), dom, ref }];
   }),
   act(numbers, (host, { domain, ref, gfn }) => [
@@ -115,8 +130,16 @@ export const gnttabActs: readonly Acts[] = [
     ];
   }),
 ];
+/** One way to let go of a mapping. */
+function letGo(host: CoreHost, { domid, handle }: { domid: DomId; handle: number }, way: Way): CoreCommand {
+  const maps = host.xen.gnttab.maptrack.of(domid)!;
+  const host_addr = way.host ? maps.host_addr.at(handle) + way.wrong : 0;
+  const dev_bus_addr = way.device ? maps.mfn.at(handle) * PAGE_SIZE + way.wrong : 0;
+  return way.replace
+    ? { type: 'gnttab.unmap_and_replace', domid, handle, host_addr, new_addr: way.n === 0 ? 0 : PAGE_SIZE }
+    : { type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr, dev_bus_addr };
+}
 
-const { host_map, device_map, readonly, application_map, contains_pte } = GNTMAP;
 const mapFlags: readonly number[] = [
   host_map,
   host_map | readonly,
@@ -169,9 +192,24 @@ interface EntryWritten {
   readonly gref?: number;
 }
 
+/** Where an entry of version 2 would say that it is being read, one of version 1 says that its page has come. */
+function forgetTransfers(host: CoreHost, domid: DomId): void {
+  for (let ref = 0; ref < GNTTAB_NR_RESERVED_ENTRIES; ref++) {
+    const { mfn, at } = entryAt(host.xen, domid, ref)!;
+    if ((host.memory.get16(mfn, at) & GTF.type_mask) === GTF.accept_transfer) host.memory.put16(mfn, at, 0);
+  }
+}
+
+const isInUse = (host: CoreHost, dom: DomId, ref: number): boolean => {
+  const active = host.xen.gnttab.active.of(dom);
+  return active !== undefined && isPinned(active, ref);
+};
+
 /** What a guest does before it tells anybody a reference, in the form that its table has. */
-function writeEntry(host: CoreHost, domid: DomId, ref: number, entry: EntryWritten): string {
-  const { flags, to, gfn = 0, number = host.xen.grantFrameNumber(domid, gfn), trans_domid = 0, gref = 0 } = entry;
+function writeEntry(host: CoreHost, polite: boolean, domid: DomId, ref: number, entry: EntryWritten): string {
+  if (polite && isInUse(host, domid, ref)) return '-';
+  const flags = polite ? entry.flags & ~(GTF.reading | GTF.writing) : entry.flags;
+  const { to, gfn = 0, number = host.xen.grantFrameNumber(domid, gfn), trans_domid = 0, gref = 0 } = entry;
   const { memory } = host;
   const table = entryFrame(host.xen, domid, ref);
   if (table < 0) return '-';
@@ -191,3 +229,6 @@ function writeEntry(host: CoreHost, domid: DomId, ref: number, entry: EntryWritt
   }
   return `d${domid} writes entry ${ref}: flags ${flags}, for d${to}, page ${number}`;
 }
+
+export const gnttabActs = acts(false);
+export const politeGnttabActs = acts(true);
