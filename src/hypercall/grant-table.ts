@@ -89,6 +89,9 @@ export function performGrantTableOp(call: Call): Result {
   return codec ? list(call, codec, cmd, (element, place) => elementOf(element, codec, place, cmd)) : call.refuse('ENOSYS', cmd);
 }
 
+/** What an element answers that is to be tried again: a copy by another's grant while its entry is in use as something else. */
+const AGAIN = 1;
+
 /** One element after the other; what is left when somebody else's turn comes is the guest's next call. An element that fails as a whole ends it. */
 function list(call: Call, { struct }: Codec, cmd: number, element: (call: Call, at: bigint) => number): Result {
   const count = uint(call.arg(2));
@@ -98,6 +101,7 @@ function list(call: Call, { struct }: Codec, cmd: number, element: (call: Call, 
     const at = call.arg(1) + BigInt(i) * size;
     if (i > 0 && call.port.preempt()) return goOn(call.number, [BigInt(cmd), at, BigInt(count - i)]);
     const rc = element(steps, at);
+    if (rc === AGAIN) return goOn(call.number, [BigInt(cmd), at, BigInt(count - i)]);
     if (rc < 0) return done(rc);
   }
   return done(0);
@@ -116,6 +120,7 @@ function elementOf(call: Call, codec: Codec, at: bigint, cmd: number): number {
   if (command instanceof Refusal) status = call.refused(command.errno, cmd);
   else {
     const outcome = call.step(command);
+    if (!outcome.ok && outcome.errno === 'ERESTART') return AGAIN;
     if (!outcome.ok) status = errnoNumber(outcome.errno);
     // What comes back may say something else of the status.
     else if (call.guest.write(codec.struct!, at, { status }) && finish(call, codec, given, outcome, at) < 0)
