@@ -114,4 +114,6 @@ export const facts = {
   /** Where the next search for empty pages begins, and the highest page that was populated on demand. */
   'p2m.pod_swept': { domid: int, reclaim_single: int, max_guest: int },
   'p2m.memory_map_set': { domid: int, entries: bytes },
+  /** What the machine-to-physical table has for a frame from now on, by its owner's word. */
+  'p2m.machphys_set': { domid: int, mfn: int, gpfn: int },
 } as const;

@@ -10,6 +10,7 @@ import * as gnttab from './gnttab.ts';
 import * as guest from './guest.ts';
 import * as hvm from './hvm.ts';
 import * as hypercall from './hypercall.ts';
+import * as mm from './mm.ts';
 import * as p2m from './p2m.ts';
 import * as physdev from './physdev.ts';
 import * as sched from './sched.ts';
@@ -43,6 +44,7 @@ export const operations = {
   ...vbd.operations,
   ...vif.operations,
   ...toolstack.operations,
+  ...mm.operations,
   ...physdev.operations,
   ...xenVersion.operations,
   ...conring.operations,
@@ -66,6 +68,7 @@ export const facts = {
   ...vbd.facts,
   ...vif.facts,
   ...toolstack.facts,
+  ...mm.facts,
   ...physdev.facts,
   ...conring.facts,
   ...control.facts,
@@ -81,6 +84,7 @@ export type HypercallCommand = Requests<typeof hypercall.operations>;
 export type TimeCommand = Requests<typeof time.operations>;
 export type GnttabCommand = Requests<typeof gnttab.operations>;
 export type DomainCommand = Requests<typeof domain.operations>;
+export type MmCommand = Requests<typeof mm.operations>;
 export type XenbusCommand = Requests<typeof xenbus.operations>;
 export type GuestCommand = Requests<typeof guest.operations>;
 export type ConsoleCommand = Requests<typeof console.operations>;
@@ -104,6 +108,7 @@ export type TimerFact = Message<typeof timer.facts>;
 export type TimeFact = Message<typeof time.facts>;
 export type GnttabFact = Message<typeof gnttab.facts>;
 export type DomainFact = Message<typeof domain.facts>;
+export type MmFact = Message<typeof mm.facts>;
 export type XenbusFact = Message<typeof xenbus.facts>;
 export type GuestFact = Message<typeof guest.facts>;
 export type ConsoleFact = Message<typeof console.facts>;

@@ -41,6 +41,7 @@ const core = [
   'evtchn',
   'console',
   'physdev',
+  'mm',
   'timer',
   'time',
   'gnttab',

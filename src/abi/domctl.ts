@@ -219,3 +219,5 @@ export const xen_domctl_tsc_info = struct('xen_domctl_tsc_info', {
   pad: uint32_t,
   elapsed_nsec: uint64_aligned_t,
 });
+/** `XEN_DOMCTL_PFINFO_*`: what a page is, as getpageframeinfo3 answers; tables count up from L1TAB, and LPINTAB is a flag. */
+export const XEN_DOMCTL_PFINFO = { NOTAB: 0, L1TAB: 2 ** 28, LPINTAB: 2 ** 31, XTAB: 0xf0000000 } as const;

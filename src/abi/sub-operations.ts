@@ -142,3 +142,9 @@ export const MMUEXT = {
   mark_super: 19,
   unmark_super: 20,
 } as const;
+
+/** `CALLBACKOP_*` of public/callback.h. */
+export const CALLBACKOP = { register: 0, unregister: 1 } as const;
+
+/** `XENNMI_*` of public/nmi.h. */
+export const XENNMI = { register_callback: 0, unregister_callback: 1 } as const;

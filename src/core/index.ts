@@ -1,8 +1,9 @@
 // The hypervisor: every hypercall of the core's subsystems, their facts, and what these write into guest memory.
-
 import * as conringGroup from '../../events/conring.ts';
 import * as controlGroup from '../../events/control.ts';
+import type { Errno } from '../../events/errno.ts';
 import * as hvmGroup from '../../events/hvm.ts';
+import * as mmGroup from '../../events/mm.ts';
 import * as physdevGroup from '../../events/physdev.ts';
 import { accept, type GuestReader, refuse } from '../../events/step.ts';
 import { DOMID_XEN, type DomId, type Ns } from '../../events/units.ts';
@@ -21,6 +22,8 @@ import type {
   HvmFact,
   HypercallCommand,
   MemoryCommand,
+  MmCommand,
+  MmFact,
   Outcome,
   P2mFact,
   PhysdevCommand,
@@ -42,6 +45,7 @@ import * as domain from './domain/index.ts';
 import * as evtchn from './evtchn/index.ts';
 import * as gnttab from './gnttab/index.ts';
 import * as hvm from './hvm/index.ts';
+import * as mm from './mm/index.ts';
 import * as p2m from './p2m/index.ts';
 import * as physdev from './physdev/index.ts';
 import * as sched from './sched/index.ts';
@@ -52,6 +56,7 @@ import type { Xen } from './xen.ts';
 
 export type CoreCommand =
   | MemoryCommand
+  | MmCommand
   | SchedCommand
   | VcpuCommand
   | EvtchnCommand
@@ -67,6 +72,7 @@ export type CoreCommand =
   | HvmCommand;
 export type CoreFact =
   | P2mFact
+  | MmFact
   | SchedFact
   | VcpuFact
   | EvtchnFact
@@ -205,10 +211,7 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
       const populated = p2m.decide(xen, command, guest);
       if (populated.ok || populated.errno !== 'ENOMEM') return populated;
       // Nothing is left to populate it with (p2m_pod_demand_populate()): the guest can not go on.
-      const { domid } = command;
-      const shutdown = domain.decide(xen, { type: 'sched.shutdown', domid, reason: 'crash' }, now, guest);
-      const why = 'out of populate-on-demand memory';
-      return refuse('ENOMEM', undefined, { type: 'domain.crashed', domid, why }, ...(shutdown.events ?? []));
+      return crash(xen, command.domid, 'ENOMEM', 'out of populate-on-demand memory', now, guest);
     }
     case 'xen_version.version':
     case 'xen_version.extraversion':
@@ -238,6 +241,7 @@ const coldDeciders: ReadonlyMap<string, Decider> = byName<Decider>([
   [conringGroup.operations, console.decide],
   [controlGroup.operations, control.decide],
   [hvmGroup.operations, hvm.decide],
+  [mmGroup.operations, decideMm],
 ]);
 type Evolver = (xen: Xen, event: never, seq: number) => void;
 const coldEvolvers: ReadonlyMap<string, Evolver> = byName<Evolver>([
@@ -245,9 +249,24 @@ const coldEvolvers: ReadonlyMap<string, Evolver> = byName<Evolver>([
   [conringGroup.facts, console.evolve],
   [controlGroup.facts, control.evolve],
   [hvmGroup.facts, hvm.evolve],
+  [mmGroup.facts, mm.evolve],
 ]);
 function byName<T>(groups: readonly (readonly [group: object, part: T])[]): Map<string, T> {
   return new Map(groups.flatMap(([group, part]) => Object.keys(group).map((name) => [name, part] as const)));
+}
+
+/** As the guest asked; one that can not go on has crashed, and what it lets go of may be the last that kept a dead domain. */
+function decideMm(xen: Xen, command: MmCommand, now: Ns, guest: GuestReader): Outcome {
+  const outcome = mm.decide(xen, command, guest);
+  return command.type === 'mm.iret' && !outcome.ok && outcome.errno === 'EFAULT'
+    ? crash(xen, command.domid, 'EFAULT', 'no page tables for user mode', now, guest)
+    : domain.letGo(xen, outcome, now, guest);
+}
+
+/** A guest that can not go on (domain_crash()). */
+function crash(xen: Xen, domid: DomId, errno: Errno, why: string, now: Ns, guest: GuestReader): Outcome {
+  const shutdown = domain.decide(xen, { type: 'sched.shutdown', domid, reason: 'crash' }, now, guest);
+  return refuse(errno, undefined, { type: 'domain.crashed', domid, why }, ...(shutdown.events ?? []));
 }
 
 /** The only writer of the hypervisor's state. */
@@ -331,6 +350,7 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'p2m.pod_cleared':
     case 'p2m.pod_swept':
     case 'p2m.memory_map_set':
+    case 'p2m.machphys_set':
       p2m.evolve(xen, event);
       return;
     default: {
@@ -373,6 +393,14 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
     case 'gnttab.version_set':
     case 'gnttab.page_transferred':
       gnttab.writeGuest(xen, memory, event);
+      return;
+    case 'mm.entry_written':
+    case 'mm.table_adjusted':
+    case 'mm.descriptors_adjusted':
+    case 'mm.page_cleared':
+    case 'mm.page_copied':
+    case 'mm.iret_done':
+      mm.writeGuest(xen, memory, event);
       return;
     case 'p2m.removed':
     case 'p2m.moved':

@@ -2,6 +2,7 @@
 import { invariants as domain } from './domain/invariants.ts';
 import { invariants as evtchn } from './evtchn/invariants.ts';
 import { invariants as gnttab } from './gnttab/invariants.ts';
+import { invariants as mm } from './mm/invariants.ts';
 import { invariants as p2m } from './p2m/invariants.ts';
 import { invariants as sched } from './sched/invariants.ts';
 import { invariants as time } from './time/invariants.ts';
@@ -15,6 +16,7 @@ export type Invariant = (xen: Xen) => Iterable<string>;
 /** All of them by name: `<subsystem>.<positive statement>`. */
 export const coreInvariants: Readonly<Record<string, Invariant>> = {
   ...p2m,
+  ...mm,
   ...timer,
   ...time,
   ...sched,

@@ -11,8 +11,9 @@ import { Control } from './control/state.ts';
 import { Domains } from './domain/state.ts';
 import { mustNotBlock } from './evtchn/pending.ts';
 import { EVTCHN_2L_NR_CHANNELS, EVTCHN_2L_NR_CHANNELS_32, Evtchn } from './evtchn/state.ts';
-import { Gnttab } from './gnttab/state.ts';
+import { Gnttab, isPinnedToWrite } from './gnttab/state.ts';
 import { Hvm } from './hvm/state.ts';
+import { Mm } from './mm/state.ts';
 import { P2m, type P2mSnapshot, UNPLACED } from './p2m/state.ts';
 import { type Parameters, parametersOf } from './parameters.ts';
 import { Physdev } from './physdev/state.ts';
@@ -43,6 +44,7 @@ export interface XenSnapshot {
 export class Xen {
   readonly journal: Journal;
   readonly p2m: P2m;
+  readonly mm: Mm;
   readonly sched: Sched;
   readonly evtchn: Evtchn;
   readonly timers: Timers;
@@ -82,6 +84,7 @@ export class Xen {
     this.pv32 = pv32;
     this.clock = new Clock(journal, clock);
     this.p2m = new P2m(journal, totalPages);
+    this.mm = new Mm(journal);
     this.sched = new Sched(journal, nrCpus);
     this.evtchn = new Evtchn(journal);
     this.timers = new Timers(journal);
@@ -93,6 +96,7 @@ export class Xen {
     this.hvm = new Hvm(journal);
     this.sparseTables = [
       ...this.p2m.sparseTables,
+      ...this.mm.sparseTables,
       this.sched.polls,
       this.evtchn.pirqs,
       ...this.evtchn.fifoTables,
@@ -112,6 +116,8 @@ export class Xen {
       this.control.rows,
       ...this.sparseTables,
       ...this.clock.tables,
+      this.mm.frames,
+      this.p2m.m2p,
     ] as unknown as Table<TableSchema>[];
     this.tablesPerDomain = [
       this.sched.vcpu,
@@ -124,7 +130,12 @@ export class Xen {
       return Object.keys(table.schema).map((column) => rows[column] as unknown as Cell);
     });
     this.recordsPerDomain = [this.console.lines, ...this.control.records, ...this.hvm.records] as unknown as Records<object>[];
-    this.records = [this.p2m.memoryMaps, ...this.recordsPerDomain, this.console.typed] as unknown as Records<object>[];
+    this.records = [
+      this.p2m.memoryMaps,
+      this.mm.contexts,
+      ...this.recordsPerDomain,
+      this.console.typed,
+    ] as unknown as Records<object>[];
   }
 
   /** The domains' rows; the owner of all is 0, the row is the domain id. */
@@ -186,6 +197,7 @@ export class Xen {
     const { mfn, length } = this.gnttab.active.of(domid)!;
     for (let ref = 0; ref < length; ref++) if (mfn.at(ref) !== 0) mapped.add(mfn.at(ref));
     for (const slot of this.p2m.shownBy(domid)) mapped.add(slot.mfn);
+    for (const [frame, info] of this.mm.all()) if (info.domid === domid) mapped.add(frame);
     for (const own of this.usedByXen(domid)) mapped.add(own);
     return mapped;
   }
@@ -201,17 +213,38 @@ export class Xen {
     for (const own of this.usedByXen(domid)) if (own === mfn) return true;
     return false;
   }
-  /** How many times others hold a domain's frames, by grants or in their physmaps: it can not go before they let go. */
+  /** How many times others hold a domain's frames, by grants, in their physmaps or in their page tables: it can not go before they let go. */
   holdsOn(domid: DomId): number {
-    return this.domain.of(0)!.foreign_maps.at(domid) + this.p2m.shownBy(domid).length;
+    return this.domain.of(0)!.foreign_maps.at(domid) + this.p2m.shownBy(domid).length + this.mm.foreignRefs(domid);
   }
-  /** Whether others hold this frame of a domain, so that it stays when the domain gives it back. Xen's own holds are not of these. */
+  /** Whether others, or the domain's own page tables, hold this frame of a domain, so that it stays when the domain gives it back. Xen's own holds are not of these. */
   isHeld(domid: DomId, mfn: Mfn): boolean {
     return this.isGrantMapped(mfn) || this.isHeldElsewhere(domid, mfn);
   }
   /** Whether anything but a grant holds it. */
   isHeldElsewhere(domid: DomId, mfn: Mfn): boolean {
-    return this.p2m.shownBy(domid).some((slot) => slot.mfn === mfn);
+    return this.mm.frame(mfn).refs > 0 || this.p2m.shownBy(domid).some((slot) => slot.mfn === mfn);
+  }
+  /** Whether Xen may keep something of its own in a domain's frame: not where that is a page table, or already given back. */
+  mayKeepIn(domid: DomId, mfn: Mfn): boolean {
+    return mfn >= 0 && !this.mm.isProtected(mfn) && !this.p2m.isReleased(domid, mfn);
+  }
+  /** Pages that Xen has made for a domain, beside its memory: its shared info page and the frames of its grant table. */
+  specialFrames(domid: DomId): ReadonlySet<Mfn> {
+    const frames = new Set<Mfn>();
+    if (!this.exists(domid)) return frames;
+    frames.add(this.sharedInfo(domid));
+    for (const table of [this.gnttab.frames, this.gnttab.statusFrames])
+      for (const [, { mfn_plus_1 }] of table.inUse(domid)) frames.add(mfn_plus_1 - 1);
+    return frames;
+  }
+  /** Memory of a domain that is written to without its page tables: by those to whom it is granted, by Xen for events. */
+  writtenFrames(domid: DomId): ReadonlySet<Mfn> {
+    const frames = new Set<Mfn>();
+    const active = this.gnttab.active.of(domid)!;
+    for (let ref = 0; ref < active.length; ref++) if (isPinnedToWrite(active, ref)) frames.add(active.mfn.at(ref));
+    for (const mfn of this.usedByXen(domid)) frames.add(mfn);
+    return frames;
   }
 
   /** Whether somebody has mapped a frame by a grant. Its owner granted it. */

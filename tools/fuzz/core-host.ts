@@ -3,6 +3,7 @@ import { eventsOf, type Ns, type StepOf } from '../../events/index.ts';
 import type { Fact } from '../../events/vocabulary.ts';
 import { type CoreCommand, type CoreFact, decide, evolve, writeGuest, Xen, type XenOptions } from '../../src/core/index.ts';
 import { coreInvariants, type Invariant } from '../../src/core/invariants.ts';
+import { tableFlaws } from '../../src/core/mm/invariants.ts';
 import { Memory } from '../../src/memory/memory.ts';
 import { PlaybackReader, RecordingReader } from '../../src/memory/reader.ts';
 import { Journal } from '../../src/tables/journal.ts';
@@ -29,10 +30,12 @@ export class CoreHost {
   readonly steps: CoreStep[] = [];
   now: Ns = 0;
   private readonly reader = new RecordingReader(this.memory);
+  private readonly looksAtTables: boolean;
   private readonly invariants: readonly (readonly [string, Invariant])[];
 
   constructor(options: CoreHostOptions = smallMachine) {
     this.xen = new Xen(this.journal, options);
+    this.looksAtTables = options.invariants === undefined;
     this.invariants = Object.entries(options.invariants ?? coreInvariants);
   }
 
@@ -49,6 +52,9 @@ export class CoreHost {
     }
     for (const [name, invariant] of this.invariants)
       for (const line of invariant(this.xen)) throw new Violation(`${name}: ${line}, after ${JSON.stringify(command)}`);
+    if (this.looksAtTables)
+      for (const line of tableFlaws(this.xen, this.memory))
+        throw new Violation(`mm.referencesAreThoseOfTables: ${line}, after ${JSON.stringify(command)}`);
     return outcome;
   }
 

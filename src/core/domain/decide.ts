@@ -8,6 +8,7 @@ import { printk } from '../console/printk.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import { leaveFifo } from '../evtchn/fifo.ts';
 import { PARTS, unmapped } from '../gnttab/map.ts';
+import { relinquish } from '../mm/index.ts';
 import { allocateFrames } from '../p2m/heap.ts';
 import { offCpu } from '../sched/decide.ts';
 import { timerOf } from '../timer/state.ts';
@@ -206,6 +207,9 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
 
   const unmaps = nextUnmaps(xen, domid, now, guest);
   if (unmaps.length > 0) return refuse('ERESTART', undefined, ...unmaps);
+
+  const tables = relinquish(xen, domid, guest);
+  if (tables.length > 0) return letGo(xen, refuse('ERESTART', undefined, ...tables), now, guest);
 
   const slots = xen.p2m.slotsOf(domid);
   const next = slots.find((slot) => slot.dom !== domid) ?? slots[0];

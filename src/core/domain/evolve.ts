@@ -103,6 +103,7 @@ function forget(xen: Xen, domid: DomId): void {
   // Its vCPUs left the run queue, and its timers the heap, when it began to die.
   for (const { mfn, count } of framesOf(xen, domid)) xen.p2m.giveBack(mfn, count);
   xen.p2m.forget(domid);
+  xen.mm.forget(domid);
   for (const table of [...xen.tablesPerDomain, ...xen.sparseTables]) table.remove(domid);
   for (const cell of xen.domainCells) cell.put(domid, 0);
   for (const records of xen.recordsPerDomain) records.delete(domid);

@@ -105,7 +105,7 @@ export function initControl(xen: Xen, command: CommandOf<'evtchn.init_control'>,
   const isFirst = !xen.evtchn.isFifo(domid);
   if (!isFirst && controlPlace(xen, domid, vcpu) !== undefined) return refuse('EINVAL', value);
   const mfn = xen.grantedFrame(domid, control_gfn);
-  if (mfn < 0) return refuse('EINVAL', value);
+  if (!xen.mayKeepIn(domid, mfn)) return refuse('EINVAL', value);
   const initialised: Fact = { type: 'evtchn.control_initialised', domid, vcpu, mfn, offset };
   if (!isFirst) return accept(value, initialised);
   const page = xen.sharedInfo(domid);
@@ -120,7 +120,7 @@ export function expandArray(xen: Xen, command: CommandOf<'evtchn.expand_array'>,
   const pages = [...xen.evtchn.arrays.inUse(domid)].length;
   if (pages >= EVTCHN_FIFO.NR_CHANNELS / WORDS_PER_PAGE) return refuse('ENOSPC');
   const mfn = xen.grantedFrame(domid, array_gfn);
-  if (mfn < 0) return refuse('EINVAL');
+  if (!xen.mayKeepIn(domid, mfn)) return refuse('EINVAL');
   const facts: Fact[] = [{ type: 'evtchn.array_expanded', domid, mfn }];
   const tails = new Map<number, Port>();
   for (const [port] of xen.evtchn.fifoPorts.inUse(domid)) {

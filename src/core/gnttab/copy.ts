@@ -17,6 +17,7 @@ export function copy(xen: Xen, command: CommandOf<'gnttab.copy'>, guest: GuestRe
   const dest = side(xen, guest, domid, dest_dom, dest_ref, dest_is_ref, false);
   const facts = [...source.facts, ...dest.facts];
   if (!dest.ok) return refusal(dest.errno, facts);
+  if (xen.mm.isProtected(dest.mfn)) return refusal('general_error', facts); // a page table is nobody's to write to
   if (source_offset < 0 || dest_offset < 0 || len < 0) return refusal('bad_copy_arg', facts);
   if (source_offset + len > PAGE_SIZE || dest_offset + len > PAGE_SIZE) return refusal('bad_copy_arg', facts);
   if (!holds(source, source_offset, len) || !holds(dest, dest_offset, len)) return refusal('general_error', facts);

@@ -73,7 +73,10 @@ function pin(xen: Xen, guest: GuestReader, request: MapRequest): Pinned | (Refus
   if (!allowed.ok) return { ...allowed, cleared: 0 };
   const cleared = allowed.before & (pinned ? GTF_writing : GTF_reading | GTF_writing);
   const mfn = pinned ? active.mfn.at(ref) : xen.grantedFrame(dom, pageNumberOf(guest, entry));
-  return mfn < 0 ? { ...fail('bad_page'), cleared } : { ok: true, mfn, set_flags: allowed.set_flags, cleared };
+  if (mfn < 0) return { ...fail('bad_page'), cleared };
+  // A page table is nobody's to write to (get_page_type()).
+  if (!readonly && xen.mm.isProtected(mfn)) return { ...fail('general_error'), cleared };
+  return { ok: true, mfn, set_flags: allowed.set_flags, cleared };
 }
 
 /** Whether an entry is mapped as often in one of these ways as can be counted. */

@@ -17,7 +17,8 @@ export function writeArea(xen: Xen, frames: Frames, domid: DomId, addr: number, 
     const offset = (addr + done) % PAGE_SIZE;
     const length = Math.min(bytes.length - done, PAGE_SIZE - offset);
     const mfn = xen.p2m.mfn(domid, Math.floor((addr + done) / PAGE_SIZE));
-    if (mfn >= 0) frames.write(mfn, offset, bytes.subarray(done, done + length));
+    // What a guest may not write to is not written to for it.
+    if (mfn >= 0 && !xen.mm.isProtected(mfn)) frames.write(mfn, offset, bytes.subarray(done, done + length));
     done += length;
   }
 }

@@ -63,6 +63,9 @@ export function evolve(xen: Xen, event: P2mFact): void {
       sweep.max_guest.put(0, event.max_guest);
       return;
     }
+    case 'p2m.machphys_set':
+      xen.p2m.setMachphys(event.mfn, event.gpfn);
+      return;
     case 'p2m.memory_map_set':
       xen.p2m.memoryMaps.set(event.domid, { entries: String.fromCharCode(...event.entries) });
       return;

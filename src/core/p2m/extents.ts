@@ -118,7 +118,7 @@ export class Left {
       return true;
     }
     // The domain lets go of it, and others keep it until they let go as well. What Xen itself uses stays where it is.
-    if (!xen.isHeld(dom, mfn)) return false;
+    if (!xen.isHeld(dom, mfn) || xen.isUsedByXen(dom, mfn)) return false;
     if (!xen.p2m.isReleased(dom, mfn)) this.facts.push({ type: 'p2m.released', domid: dom, mfn });
     if (!this.isPv) this.unplace(gfn, mfn);
     return true;

@@ -71,14 +71,21 @@ export const invariants: Readonly<Record<string, Invariant>> = {
   *'p2m.slotShowsAFrameOfItsOwner'(xen) {
     for (const domid of xen.p2m.slots.ids())
       for (const { gfn, mfn, dom } of xen.p2m.slotsOf(domid)) {
-        const isSpecial =
-          mfn === xen.sharedInfo(dom) || [...xen.gnttab.frames.inUse(dom)].some(([, row]) => row.mfn_plus_1 === mfn + 1);
+        const isSpecial = xen.specialFrames(dom).has(mfn);
         const isOwn = domid === dom;
         if (!xen.exists(dom) || !(isSpecial || (!isOwn && xen.p2m.gfn(dom, mfn) >= 0)))
           yield `d${domid} gfn ${gfn} shows frame ${mfn}, which is not d${dom}'s to show`;
         if (isOwn && xen.p2m.slotsOf(domid).filter((slot) => slot.dom === dom && slot.mfn === mfn).length > 1)
           yield `d${domid} shows its frame ${mfn} twice`;
         if (xen.domain.of(0)!.hvm.at(domid) === 0) yield `d${domid} shows a frame, and has no physmap`;
+      }
+  },
+
+  *'p2m.machphysIsOfAPage'(xen) {
+    for (const run of xen.p2m.m2p.ids())
+      for (const [row] of xen.p2m.m2p.inUse(run)) {
+        const mfn = run * 64 + row;
+        if (xen.ownerOf(mfn) < 0) yield `frame ${mfn} is nobody's, and is said to be page ${xen.p2m.machphys(mfn)}`;
       }
   },
 

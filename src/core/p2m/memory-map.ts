@@ -99,6 +99,8 @@ export function machphysMapping(xen: Xen, { domid }: CommandOf<'memory.machphys_
 
 /** What the table has for a frame. */
 export function machphys(xen: Xen, mfn: Mfn): number {
+  const told = xen.p2m.machphys(mfn);
+  if (told !== undefined) return told;
   for (const domid of xen.domids()) {
     const gfn = xen.p2m.gfn(domid, mfn);
     if (gfn >= 0) return gfn < UNPLACED ? gfn : -1;

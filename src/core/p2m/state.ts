@@ -25,10 +25,13 @@ export const claimSchema = { pages: 'f64' } as const;
 export const slotSchema = { mfn_plus_1: 'f64', gfn: 'f64', dom: 'u16' } as const;
 /** Row 0: where the next search for empty pages begins, and the highest page that a guest had populated on demand. */
 export const sweepSchema = { reclaim_single: 'f64', max_guest: 'f64' } as const;
+/** What a PV guest has made of a frame's entry in the machine-to-physical table, plus two: -1 is nobody's page. The owner is a run of 64 frames. */
+export const m2pSchema = { gpfn_plus_2: 'f64' } as const;
 /** A domain's memory map as its builder gave it: struct e820entry, one char a byte. */
 export interface MemoryMap {
   readonly entries: string;
 }
+const M2P_RUN = 64;
 export interface Slot {
   readonly row: number;
   readonly gfn: Gfn;
@@ -58,6 +61,7 @@ export class P2m {
   readonly released: Table<typeof releasedSchema>;
   readonly slots: Table<typeof slotSchema>;
   readonly sweeps: Table<typeof sweepSchema>;
+  readonly m2p: Table<typeof m2pSchema>;
   readonly memoryMaps: Records<MemoryMap>;
 
   constructor(journal: Journal, totalPages: Pages) {
@@ -66,6 +70,7 @@ export class P2m {
     this.released = new Table('released', releasedSchema, journal, 4);
     this.slots = new Table('slot', slotSchema, journal, 4);
     this.sweeps = new Table('sweep', sweepSchema, journal, 1);
+    this.m2p = new Table('m2p', m2pSchema, journal, M2P_RUN);
     this.memoryMaps = new Records('memory_map', journal);
     this.totalPages = totalPages;
     const count = totalPages - FIRST_FREE_MFN;
@@ -139,6 +144,11 @@ export class P2m {
     return byFrame;
   }
 
+  /** What a PV guest has put into a frame's entry of the machine-to-physical table; undefined where it has not. */
+  machphys(mfn: Mfn): number | undefined {
+    const gpfn = (this.m2p.of(Math.floor(mfn / M2P_RUN))?.gpfn_plus_2.at(mfn % M2P_RUN) ?? 0) - 2;
+    return gpfn < -1 ? undefined : gpfn;
+  }
   /** The slot that a page of a domain is, or the one that shows a frame. */
   slot(domid: DomId, gfn: Gfn): Slot | undefined {
     return this.slotsOf(domid).find((slot) => slot.gfn === gfn);
@@ -168,6 +178,23 @@ export class P2m {
     return slice(this.of(domid), POD_CACHE, UNPLACED);
   }
 
+  /** Only `evolve` calls this; without a page, the entry is again what Xen has put there. */
+  setMachphys(mfn: Mfn, gpfn?: number): void {
+    const run = Math.floor(mfn / M2P_RUN);
+    if (gpfn === undefined && this.m2p.of(run) === undefined) return;
+    (this.m2p.of(run) ?? this.m2p.add(run)).gpfn_plus_2.put(mfn % M2P_RUN, gpfn === undefined ? 0 : gpfn + 2);
+  }
+  /** Frames go to other hands: what was put into their entries is gone. */
+  private forgetMachphys(mfn: Mfn, count: number): void {
+    const last = Math.floor((mfn + count - 1) / M2P_RUN);
+    for (const run of this.m2p.ids())
+      if (run >= Math.floor(mfn / M2P_RUN) && run <= last)
+        for (const [row] of [...this.m2p.inUse(run)]) {
+          const frame = run * M2P_RUN + row;
+          if (frame >= mfn && frame < mfn + count) this.setMachphys(frame);
+        }
+  }
+
   /** Backs pages of a domain with frames from the heap. Only `evolve` calls this, and what follows. */
   populate(domid: DomId, range: Range): void {
     this.take(range.mfn, range.count);
@@ -194,6 +221,7 @@ export class P2m {
   /** Makes a page of one domain another's, or another page. What was there, where Xen translates, is that domain's still, and in no place. */
   hand(from: { readonly domid: DomId; readonly gfn: Gfn }, to: { readonly domid: DomId; readonly gfn: Gfn }): void {
     const mfn = this.mfn(from.domid, from.gfn);
+    this.setMachphys(mfn);
     this.set(from.domid, remove(this.of(from.domid), from.gfn, 1));
     const there = this.mfn(to.domid, to.gfn);
     if (there >= 0) {
@@ -207,6 +235,7 @@ export class P2m {
     this.setFree(remove(this.freeFrames, mfn, count));
   }
   giveBack(mfn: Mfn, count: number): void {
+    this.forgetMachphys(mfn, count);
     this.setFree(insert(this.freeFrames, { gfn: mfn, mfn, count }));
   }
 

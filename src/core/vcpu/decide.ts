@@ -91,7 +91,7 @@ function registerInfo(xen: Xen, command: CommandOf<'vcpu.register_vcpu_info'>, n
   if (rows.info_mfn_plus_1.at(vcpu) !== 0) return refuse('EINVAL');
   if (vcpu !== current && rows.up.at(vcpu) === 1) return refuse('EINVAL');
   const mfn = xen.grantedFrame(domid, command.mfn);
-  if (mfn < 0) return refuse('EINVAL');
+  if (!xen.mayKeepIn(domid, mfn)) return refuse('EINVAL');
   return accept({}, { type: 'vcpu.info_registered', domid, vcpu, mfn, offset, at_ns: now }, ...wake(xen, domid, vcpu, now));
 }
 

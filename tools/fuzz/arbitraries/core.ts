@@ -7,6 +7,7 @@ import { operations as evtchn } from '../../../events/evtchn.ts';
 import { operations as gnttab } from '../../../events/gnttab.ts';
 import { operations as hvm } from '../../../events/hvm.ts';
 import { operations as hypercall } from '../../../events/hypercall.ts';
+import { operations as mm } from '../../../events/mm.ts';
 import { operations as p2m } from '../../../events/p2m.ts';
 import { operations as physdev } from '../../../events/physdev.ts';
 import { operations as sched } from '../../../events/sched.ts';
@@ -22,6 +23,7 @@ import { evtchnActs } from './evtchn.ts';
 import { gnttabActs, politeGnttabActs } from './gnttab.ts';
 import { hypercallActs } from './hypercall.ts';
 import { memoryActs } from './memory.ts';
+import { mmActs } from './mm.ts';
 import { schedActs } from './sched.ts';
 import { timerActs } from './timer.ts';
 import { anyCommand } from './vocabulary.ts';
@@ -29,6 +31,7 @@ import { anyCommand } from './vocabulary.ts';
 /** Any core command with any arguments. */
 export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>({
   ...p2m,
+  ...mm,
   ...sched,
   ...vcpu,
   ...evtchn,
@@ -50,6 +53,7 @@ const wrongActs: readonly Acts[] = [act(anyCoreCommand, (_, command) => [command
 export const coreActs: readonly Acts[] = [
   ...domainActs,
   ...memoryActs,
+  ...mmActs,
   ...evtchnActs,
   ...gnttabActs,
   ...schedActs,

@@ -134,7 +134,8 @@ export const memoryActs: readonly Acts[] = [
   act(numbers, (host, { domain, gfn, nr_pages }) => {
     const domid = aLiveDomain(host, domain);
     const mfn = host.xen.p2m.mfn(domid, gfn % 4);
-    if (mfn < 0) return '-';
+    // A processor does not let it write into its page tables.
+    if (mfn < 0 || host.xen.mm.isProtected(mfn)) return '-';
     host.memory.put8(mfn, gfn, nr_pages);
     return `d${domid} writes ${nr_pages} to byte ${gfn} of gfn ${gfn % 4}`;
   }),
