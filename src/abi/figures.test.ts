@@ -134,7 +134,7 @@ const numbers: Readonly<Record<string, string>> = {
     'initialise=0 up=1 down=2 is_up=3 get_runstate_info=4 register_runstate_memory_area=5 set_periodic_timer=6 stop_periodic_timer=7 set_singleshot_timer=8 stop_singleshot_timer=9 register_vcpu_info=10 send_nmi=11 get_physid=12 register_vcpu_time_memory_area=13',
   RUNSTATE: 'running=0 runnable=1 blocked=2 offline=3',
   XENMEM:
-    'increase_reservation=0 decrease_reservation=1 maximum_ram_page=2 current_reservation=3 maximum_reservation=4 machphys_mfn_list=5 populate_physmap=6 add_to_physmap=7 memory_map=9 machine_memory_map=10 exchange=11 machphys_mapping=12 set_memory_map=13 maximum_gpfn=14 remove_from_physmap=15 set_pod_target=16 get_pod_target=17 add_to_physmap_batch=23 claim_pages=24',
+    'increase_reservation=0 decrease_reservation=1 maximum_ram_page=2 current_reservation=3 maximum_reservation=4 machphys_mfn_list=5 populate_physmap=6 add_to_physmap=7 memory_map=9 machine_memory_map=10 exchange=11 machphys_mapping=12 set_memory_map=13 maximum_gpfn=14 remove_from_physmap=15 set_pod_target=16 get_pod_target=17 get_sharing_freed_pages=18 get_sharing_shared_pages=19 paging_op=20 access_op=21 sharing_op=22 add_to_physmap_batch=23 claim_pages=24 machphys_compat_mfn_list=25 get_vnumainfo=26 reserved_device_memory_map=27 acquire_resource=28',
   XENMAPSPACE: 'shared_info=0 grant_table=1 gmfn=2 gmfn_range=3 gmfn_foreign=4 dev_mmio=5',
   XEN_DOMCTL_CDF: 'hvm=1 hap=2 s3_integrity=4 oos_off=8 xs_domain=16 iommu=32 nested_virt=64 vpmu=128',
   XEN_DOMINF:
