@@ -58,7 +58,14 @@ export const operations = {
   ),
   'sysctl.physinfo': operation(
     { domid: int },
-    { nr_cpus: int, total_pages: int, free_pages: int, scrub_pages: int, outstanding_pages: int, max_cpu_id: int },
+    {
+      ...{ nr_cpus: int, total_pages: int, free_pages: int, scrub_pages: int, outstanding_pages: int, max_cpu_id: int },
+      ...{ threads_per_core: int, cores_per_socket: int, nr_nodes: int, max_node_id: int, cpu_khz: int, max_mfn: int },
+      /** XEN_SYSCTL_PHYSCAP_*; `hw_cap` are the first eight words of the processor's featureset. */
+      capabilities: int,
+      arch_capabilities: int,
+      hw_cap: ints,
+    },
   ),
   'sched.shutdown': operation({ domid: int, reason: shutdownReason }),
   'domctl.resumedomain': operation({ domid: int, domain: int }),

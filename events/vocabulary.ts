@@ -13,6 +13,7 @@ import * as hypercall from './hypercall.ts';
 import * as mm from './mm.ts';
 import * as p2m from './p2m.ts';
 import * as physdev from './physdev.ts';
+import * as platform from './platform.ts';
 import * as sched from './sched.ts';
 import type { Message, Requests, Value } from './schema.ts';
 import type { OutcomeOf, StepOf } from './step.ts';
@@ -50,6 +51,7 @@ export const operations = {
   ...conring.operations,
   ...control.operations,
   ...hvm.operations,
+  ...platform.operations,
 } as const;
 
 export const facts = {
@@ -73,6 +75,7 @@ export const facts = {
   ...conring.facts,
   ...control.facts,
   ...hvm.facts,
+  ...platform.facts,
 } as const;
 
 export type MemoryCommand = Requests<typeof p2m.operations>;
@@ -96,6 +99,7 @@ export type VersionCommand = Requests<typeof xenVersion.operations>;
 export type ConringCommand = Requests<typeof conring.operations>;
 export type ControlCommand = Requests<typeof control.operations>;
 export type HvmCommand = Requests<typeof hvm.operations>;
+export type PlatformCommand = Requests<typeof platform.operations>;
 export type Command = Requests<typeof operations>;
 export type CommandType = Command['type'];
 export type CommandOf<K extends CommandType> = Extract<Command, { type: K }>;
@@ -119,6 +123,7 @@ export type PhysdevFact = Message<typeof physdev.facts>;
 export type ConringFact = Message<typeof conring.facts>;
 export type ControlFact = Message<typeof control.facts>;
 export type HvmFact = Message<typeof hvm.facts>;
+export type PlatformFact = Message<typeof platform.facts>;
 export type Fact = Message<typeof facts>;
 export type FactType = Fact['type'];
 export type FactOf<K extends FactType> = Extract<Fact, { type: K }>;

@@ -5,6 +5,7 @@ import type { Errno } from '../../events/errno.ts';
 import * as hvmGroup from '../../events/hvm.ts';
 import * as mmGroup from '../../events/mm.ts';
 import * as physdevGroup from '../../events/physdev.ts';
+import * as platformGroup from '../../events/platform.ts';
 import { accept, type GuestReader, refuse } from '../../events/step.ts';
 import { DOMID_XEN, type DomId, type Ns } from '../../events/units.ts';
 import type {
@@ -28,6 +29,8 @@ import type {
   P2mFact,
   PhysdevCommand,
   PhysdevFact,
+  PlatformCommand,
+  PlatformFact,
   SchedCommand,
   SchedFact,
   TimeCommand,
@@ -48,6 +51,7 @@ import * as hvm from './hvm/index.ts';
 import * as mm from './mm/index.ts';
 import * as p2m from './p2m/index.ts';
 import * as physdev from './physdev/index.ts';
+import * as platform from './platform/index.ts';
 import * as sched from './sched/index.ts';
 import * as time from './time/index.ts';
 import * as timer from './timer/index.ts';
@@ -69,7 +73,8 @@ export type CoreCommand =
   | VersionCommand
   | ConringCommand
   | ControlCommand
-  | HvmCommand;
+  | HvmCommand
+  | PlatformCommand;
 export type CoreFact =
   | P2mFact
   | MmFact
@@ -83,7 +88,8 @@ export type CoreFact =
   | PhysdevFact
   | ConringFact
   | ControlFact
-  | HvmFact;
+  | HvmFact
+  | PlatformFact;
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
   // Nobody asks whose vCPUs will never run: a domain that is not there, or is dying. Timers are the clock's to expire.
@@ -242,6 +248,7 @@ const coldDeciders: ReadonlyMap<string, Decider> = byName<Decider>([
   [controlGroup.operations, control.decide],
   [hvmGroup.operations, hvm.decide],
   [mmGroup.operations, decideMm],
+  [platformGroup.operations, platform.decide],
 ]);
 type Evolver = (xen: Xen, event: never, seq: number) => void;
 const coldEvolvers: ReadonlyMap<string, Evolver> = byName<Evolver>([
@@ -250,6 +257,7 @@ const coldEvolvers: ReadonlyMap<string, Evolver> = byName<Evolver>([
   [controlGroup.facts, control.evolve],
   [hvmGroup.facts, hvm.evolve],
   [mmGroup.facts, mm.evolve],
+  [platformGroup.facts, platform.evolve],
 ]);
 function byName<T>(groups: readonly (readonly [group: object, part: T])[]): Map<string, T> {
   return new Map(groups.flatMap(([group, part]) => Object.keys(group).map((name) => [name, part] as const)));

@@ -7,6 +7,7 @@ import { GNTMAP } from '../abi/grant-table.ts';
 import { XENMAPSPACE, XENMEMF } from '../abi/memory.ts';
 import { VIRQ } from '../abi/virq.ts';
 import { PARTS } from './gnttab/map.ts';
+import { type IoreqServer, plainTypes } from './hvm/state.ts';
 import type { Xen } from './index.ts';
 import { coreInvariants, violations } from './invariants.ts';
 import { tableFlaws } from './mm/invariants.ts';
@@ -258,7 +259,69 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['domain.noneHoldsNothing', ({ xen }) => xen.domain.of(0)!.weight.put(9, 256)],
   ['domain.noneHoldsNothing', ({ xen }) => xen.domains.handles.of(0)!.c.put(9, 1)],
   ['domain.pauseCountIsNotNegative', ({ xen }) => xen.domain.of(0)!.controller_pause_count.put(1, -1)],
+
+  ['console.ringHoldsAtMostItsSize', ({ xen }) => xen.console.row.of(0)!.conringp.add(0, xen.console.size + 1)],
+  ['console.rateLimitHasItsTokens', ({ xen }) => xen.console.row.of(0)!.spent.put(0, 50_001)],
+  ['console.rateLimitHasItsTokens', ({ xen }) => xen.console.row.of(0)!.spent.put(0, -1)],
+  ['console.whatIsKeptFits', ({ xen }) => xen.console.lines.set(9, { text: 'x' })],
+  ['console.whatIsKeptFits', ({ xen }) => xen.console.lines.set(1, { text: 'x'.repeat(200) })],
+  ['console.whatIsKeptFits', ({ xen }) => xen.console.typed.set(0, { text: 'x'.repeat(129) })],
+  ['console.printsLessThanItLimits', ({ xen }) => xen.console.row.of(0)!.lower.put(0, 3)],
+  ['physdev.deviceHasOneOwner', ({ xen }) => addDevice(xen, 0).domid.put(0, 9)],
+  ['physdev.deviceHasOneOwner', ({ xen }) => void [addDevice(xen, 0), addDevice(xen, 1)]],
+  [
+    'physdev.deviceHasOneOwner',
+    ({ xen }) => void [addDevice(xen, 0).domid.put(0, 1), xen.physdev.pci.of(0)!.state.become(0, 'quarantined')],
+  ],
+  ['physdev.onlyGsisAreRegistered', ({ xen }) => xen.physdev.gsi.of(0)!.state.become(24, 'registered')],
+  ['physdev.onlyGsisAreRegistered', ({ xen }) => xen.physdev.ioapic.of(0)!.unmasked.put(24, 1)],
+  ['physdev.memtypesAreUsed', ({ xen }) => xen.platform.memtypes.of(0)!.uses.put(0, 1)],
+  ['physdev.memtypesAreUsed', ({ xen }) => xen.platform.setOffline([7, 6])],
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.platform.setOffline([xen.p2m.mfn(1, 0), xen.p2m.mfn(1, 0)])],
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.control.setPool(1, [xen.p2m.mfn(1, 0), xen.p2m.mfn(1, 0)])],
+  ['sched.pausesAreTheDomains', ({ xen }) => xen.control.vcpus.add(1).controller_pause_count.put(0, 1)],
+  ['control.rangesAreSortedAndApart', ({ xen }) => xen.control.setAccess(1, 'iomem', [9, 8])],
+  ['control.rangesAreSortedAndApart', ({ xen }) => xen.control.setAccess(1, 'irqs', [1, 2, 3, 4])],
+  ['control.rangesAreSortedAndApart', ({ xen }) => xen.control.setPool(1, [5])],
+  ['control.onlyHapDomainsHaveAPool', ({ xen }) => xen.control.setPool(1, [xen.p2m.free[0]!.mfn, xen.p2m.free[0]!.mfn])],
+  ['control.targetIsAnHvmDomain', ({ xen }) => xen.control.row.target_plus_1.put(1, 1)],
+  ['control.targetIsAnHvmDomain', ({ xen }) => xen.control.row.target_plus_1.put(1, 100)],
+  ['control.virqHandlersExist', ({ xen }) => xen.evtchn.handlers.of(0)!.domid.put(VIRQ.DOM_EXC, 99)],
+  ['control.virqHandlersExist', ({ xen }) => xen.evtchn.handlers.of(0)!.domid.put(VIRQ.TIMER, 1)],
+  ['control.settingsAreKnown', ({ xen }) => xen.control.settings.set(1, { other: '{}' } as object)],
+  ['control.vcpuRowsAreOfVcpus', ({ xen }) => xen.control.vcpus.add(1).nmi_pending.put(3, 1)],
+  ['control.recordsAreOfDomains', ({ xen }) => xen.hvm.types.set(9, plainTypes)],
+  ['hvm.onlyHvmDomainsHaveIt', ({ xen }) => xen.hvm.setParam(1, 1, '0x1')],
+  ['hvm.onlyHvmDomainsHaveIt', ({ xen }) => xen.hvm.types.set(1, plainTypes)],
+  ['hvm.paramsAreKnown', ({ xen }) => xen.hvm.setParam(2, 40, '0x1')],
+  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { list: [server(0, 5), server(1, 5)] })],
+  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { list: [server(1, 5), server(0, 6)] })],
+  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { list: [{ ...server(0, 5), port: [3, 2] }] })],
+  ['hvm.typesAreOfAServer', ({ xen }) => xen.hvm.types.set(2, { ...plainTypes, mapped_to: 3 })],
+  ['hvm.typesAreOfAServer', ({ xen }) => xen.hvm.types.set(2, { ...plainTypes, ioreq_server: [1, 2] })],
+  ['hvm.typesAreOfAServer', ({ xen }) => xen.hvm.types.set(2, { ...plainTypes, ram_ro: [2, 1] })],
 ];
+
+function addDevice({ physdev }: CoreHost['xen'], row: number) {
+  const pci = physdev.pci.of(0)!;
+  pci.state.become(row, 'assigned');
+  pci.sbdf.put(row, 8);
+  return pci;
+}
+function server(id: number, ioreq_gfn: number): IoreqServer {
+  const ranges = { port: [], memory: [], pci: [] };
+  return {
+    id,
+    emulator: 0,
+    handle_bufioreq: 0,
+    enabled: false,
+    ports: [],
+    bufioreq_port: 0,
+    ioreq_gfn,
+    bufioreq_gfn: -1,
+    ...ranges,
+  };
+}
 
 test.each(breakages.map(([name, damage], i) => [name, i, damage] as const))(
   '%s, broken (%i), is said to be',

@@ -1,9 +1,13 @@
 // What always holds for the hypervisor, whatever was asked of it.
+import { invariants as console } from './console/invariants.ts';
+import { invariants as control } from './control/invariants.ts';
 import { invariants as domain } from './domain/invariants.ts';
 import { invariants as evtchn } from './evtchn/invariants.ts';
 import { invariants as gnttab } from './gnttab/invariants.ts';
+import { invariants as hvm } from './hvm/invariants.ts';
 import { invariants as mm } from './mm/invariants.ts';
 import { invariants as p2m } from './p2m/invariants.ts';
+import { invariants as physdev } from './physdev/invariants.ts';
 import { invariants as sched } from './sched/invariants.ts';
 import { invariants as time } from './time/invariants.ts';
 import { invariants as timer } from './timer/invariants.ts';
@@ -24,6 +28,10 @@ export const coreInvariants: Readonly<Record<string, Invariant>> = {
   ...evtchn,
   ...gnttab,
   ...domain,
+  ...console,
+  ...physdev,
+  ...control,
+  ...hvm,
 };
 
 /** Every violation of every invariant, each with the invariant's name before it. */

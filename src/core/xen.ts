@@ -17,6 +17,7 @@ import { Mm } from './mm/state.ts';
 import { P2m, type P2mSnapshot, UNPLACED } from './p2m/state.ts';
 import { type Parameters, parametersOf } from './parameters.ts';
 import { Physdev } from './physdev/state.ts';
+import { Platform } from './platform/state.ts';
 import { Sched } from './sched/state.ts';
 import { Clock, type ClockOptions } from './time/state.ts';
 import { Timers } from './timer/state.ts';
@@ -54,6 +55,7 @@ export class Xen {
   readonly physdev: Physdev;
   readonly control: Control;
   readonly hvm: Hvm;
+  readonly platform: Platform;
   /** Every table of the core, in a fixed order. */
   readonly tables: readonly Table<TableSchema>[];
   /** Those in which a domain has rows of its own. */
@@ -94,6 +96,7 @@ export class Xen {
     this.physdev = new Physdev(journal);
     this.control = new Control(journal);
     this.hvm = new Hvm(journal);
+    this.platform = new Platform(journal);
     this.sparseTables = [
       ...this.p2m.sparseTables,
       ...this.mm.sparseTables,
@@ -113,6 +116,7 @@ export class Xen {
       this.evtchn.handlers,
       ...this.console.tables,
       ...this.physdev.tables,
+      ...this.platform.tables,
       this.control.rows,
       ...this.sparseTables,
       ...this.clock.tables,
@@ -135,6 +139,7 @@ export class Xen {
       this.mm.contexts,
       ...this.recordsPerDomain,
       this.console.typed,
+      ...this.platform.records,
     ] as unknown as Records<object>[];
   }
 

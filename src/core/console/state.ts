@@ -106,11 +106,18 @@ export class Console {
     const row = this.row.of(0)!;
     const { bytes } = this.bytes.of(0)!;
     let p = row.conringp.at(0);
-    for (let i = 0; i < text.length; i++) {
+    // Four bytes a write, but for the first and the last.
+    for (let i = 0; i < text.length; ) {
       const at = p % this.size;
-      const shift = (at & 3) * 8;
-      bytes.put(at >> 2, ((bytes.at(at >> 2) & ~(0xff << shift)) | ((text.charCodeAt(i) & 0xff) << shift)) >>> 0);
-      p = (p + 1) >>> 0;
+      let word = bytes.at(at >> 2);
+      const end = Math.min(text.length - i, 4 - (at & 3));
+      for (let k = 0; k < end; k++) {
+        const shift = ((at & 3) + k) * 8;
+        word = (word & ~(0xff << shift)) | ((text.charCodeAt(i + k) & 0xff) << shift);
+      }
+      bytes.put(at >> 2, word >>> 0);
+      i += end;
+      p = (p + end) >>> 0;
     }
     row.conringp.put(0, p);
     if ((p - row.conringc.at(0)) >>> 0 > this.size) row.conringc.put(0, (p - this.size) >>> 0);

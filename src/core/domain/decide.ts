@@ -7,6 +7,7 @@ import { VIRQ } from '../../abi/virq.ts';
 import { printk } from '../console/printk.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import { leaveFifo } from '../evtchn/fifo.ts';
+import { HW_CAP } from '../features.ts';
 import { PARTS, unmapped } from '../gnttab/map.ts';
 import { relinquish } from '../mm/index.ts';
 import { allocateFrames } from '../p2m/heap.ts';
@@ -53,8 +54,9 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
         total_pages: xen.p2m.totalPages,
         free_pages: xen.p2m.freePages,
         scrub_pages: 0,
-        outstanding_pages: 0,
+        outstanding_pages: xen.p2m.allClaimed,
         max_cpu_id: nr_cpus - 1,
+        ...machine(xen, nr_cpus),
       });
     }
     case 'domctl.getdomaininfo':
@@ -131,6 +133,23 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
       return command satisfies never;
   }
 }
+
+const MAX_NUMNODES = 64;
+/** What physinfo tells of the machine besides: one socket without threads, and what the build and the processor can do. */
+const machine = (xen: Xen, nr_cpus: number) => ({
+  threads_per_core: 1,
+  cores_per_socket: nr_cpus,
+  nr_nodes: 1,
+  max_node_id: MAX_NUMNODES - 1,
+  cpu_khz: xen.clock.tscKhz,
+  max_mfn: xen.p2m.maxMfn,
+  capabilities:
+    PHYSCAP.hvm | PHYSCAP.pv | PHYSCAP.hap | PHYSCAP.gnttab_v1 | PHYSCAP.gnttab_v2 | (xen.iommu ? PHYSCAP.directio : 0),
+  arch_capabilities: 0,
+  hw_cap: HW_CAP,
+});
+/** XEN_SYSCTL_PHYSCAP_* of public/sysctl.h. */
+const PHYSCAP = { hvm: 1 << 0, pv: 1 << 1, directio: 1 << 2, hap: 1 << 3, gnttab_v1: 1 << 8, gnttab_v2: 1 << 9 } as const;
 
 /** Makes a domain with what it has from the start: a shared info page and the first frame of its grant table. */
 function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: Ns, guest: GuestReader): Outcome {

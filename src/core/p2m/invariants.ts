@@ -11,6 +11,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     };
     for (const { mfn, count } of xen.p2m.free) add('the heap', mfn, count);
     for (const [domid, ranges] of xen.p2m.snapshot().domains) for (const { mfn, count } of ranges) add(`d${domid}`, mfn, count);
+    for (const [first, last] of rangesOf(xen.platform.offlineFrames)) add('nobody: it is offline', first, last - first + 1);
     for (const domid of xen.domids()) {
       add(`d${domid}'s shared info`, xen.sharedInfo(domid), 1);
       for (const [i, { mfn_plus_1 }] of xen.gnttab.frames.inUse(domid)) add(`d${domid}'s grant table ${i}`, mfn_plus_1 - 1, 1);

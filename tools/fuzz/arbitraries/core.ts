@@ -10,6 +10,7 @@ import { operations as hypercall } from '../../../events/hypercall.ts';
 import { operations as mm } from '../../../events/mm.ts';
 import { operations as p2m } from '../../../events/p2m.ts';
 import { operations as physdev } from '../../../events/physdev.ts';
+import { operations as platform } from '../../../events/platform.ts';
 import { operations as sched } from '../../../events/sched.ts';
 import { operations as time } from '../../../events/time.ts';
 import { operations as timer } from '../../../events/timer.ts';
@@ -45,6 +46,7 @@ export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>
   ...conring,
   ...control,
   ...hvm,
+  ...platform,
 });
 
 const wrongActs: readonly Acts[] = [act(anyCoreCommand, (_, command) => [command])];

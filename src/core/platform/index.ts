@@ -1,0 +1,2 @@
+export { decide } from './decide.ts';
+export { evolve } from './evolve.ts';
