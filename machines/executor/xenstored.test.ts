@@ -10,8 +10,15 @@ import { requestTypes } from '../../events/xenstore.ts';
 import { fold, follow, verify } from '../../replay/index.ts';
 import { pvDomain } from '../../src/abi/domctl.ts';
 import { xsd_sockmsg } from '../../src/abi/xs-wire.ts';
-import { defaultHost } from '../../src/host-config.ts';
-import { readRsp, writeReq, XENSTORE_ERROR, XENSTORE_INTERFACE } from '../../src/xenbus/ring/xenstore.ts';
+import { defaultHost, type XenVersion } from '../../src/host-config.ts';
+import {
+  readRsp,
+  writeReq,
+  XENSTORE_CONNECTED,
+  XENSTORE_ERROR,
+  XENSTORE_INTERFACE,
+  XENSTORE_RECONNECT,
+} from '../../src/xenbus/ring/xenstore.ts';
 import type { Dispatcher } from '../system/dispatcher.ts';
 import { Recording } from '../system/recording.ts';
 
@@ -29,9 +36,9 @@ class World {
   private port = 0;
   private received = '';
 
-  constructor() {
+  constructor(xen_version: XenVersion = '4.17') {
     const { steps } = this;
-    const header = { xenolog: 'test', seed: 1, xen_version: '4.17', host: defaultHost, images: [] };
+    const header = { xenolog: 'test', seed: 1, xen_version, host: { ...defaultHost, xen_version }, images: [] };
     this.recording = new Recording({ header, images: [], sink: (bytes) => this.file.push(...bytes) });
     this.dispatcher = this.recording.dispatcher;
     this.dispatcher.steps$.subscribe((step) => steps.push(step));
@@ -116,7 +123,12 @@ class World {
     return this.read();
   }
   error(): number {
-    return this.dispatcher.memory.get32(this.mfn, XENSTORE_INTERFACE.error);
+    return this.field('error');
+  }
+  field(name: 'error' | 'server_features' | 'connection' | 'req_prod' | 'rsp_cons', value?: number): number {
+    const { memory } = this.dispatcher;
+    if (value !== undefined) memory.put32(this.mfn, XENSTORE_INTERFACE[name], value);
+    return memory.get32(this.mfn, XENSTORE_INTERFACE[name]);
   }
   indexes(name: 'req_prod' | 'rsp_cons', value: number): void {
     this.dispatcher.memory.put32(this.mfn, XENSTORE_INTERFACE[name], value);
@@ -172,6 +184,28 @@ describe('a guest that behaves', () => {
     expect(world.ask('WRITE', 'a|1')).toEqual(['WRITE#1 OK|']);
   });
 });
+
+test.each([
+  ['4.17', 0],
+  ['4.22', 14],
+] as const)(
+  'the page that xenstored %s begins with: its features, and word to a guest that waits to be connected',
+  (version, features) => {
+    const other = new World(version);
+    expect(other.field('server_features')).toBe(features);
+    const told = (): number => other.steps.filter(({ command }) => command.type === 'evtchn.send' && command.domid === 0).length;
+    const before = told();
+    other.introduce();
+    expect(told()).toBe(before);
+    other.field('connection', XENSTORE_RECONNECT);
+    other.field('req_prod', 77);
+    other.field('rsp_cons', 5);
+    other.introduce();
+    expect([other.field('connection'), other.field('req_prod'), other.field('rsp_cons')]).toEqual([XENSTORE_CONNECTED, 0, 0]);
+    expect(told()).toBe(before + 1);
+    expect(other.ask('WRITE', 'a|1')).toEqual(['WRITE#1 OK|']);
+  },
+);
 
 describe('a guest that does not read', () => {
   test('is not read from either, once its ring is full and 20 replies wait; what it asked for is answered when it reads', () => {

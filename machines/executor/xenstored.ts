@@ -1,14 +1,22 @@
 // xenstored's transport: requests of domains from their rings, replies and watch events into them.
 import { byteString, bytesOf } from '../../events/bytes.ts';
 import { eventsOf, type OutcomeOf } from '../../events/step.ts';
-import { type DomId, MS, type Ns, SECOND } from '../../events/units.ts';
+import { type DomId, type Mfn, MS, type Ns, SECOND } from '../../events/units.ts';
 import type { Outcome, Step } from '../../events/vocabulary.ts';
 import { FIRST_SOCKET, type XenstoreCommand, type XenstoreFact } from '../../events/xenstore.ts';
 import { VIRQ } from '../../src/abi/virq.ts';
 import { xsd_sockmsg } from '../../src/abi/xs-wire.ts';
 import { GNTTAB_RESERVED_XENSTORE } from '../../src/guest/state.ts';
 import { Records } from '../../src/tables/records.ts';
-import { readReq, ringIsSane, writeRsp, XENSTORE_ERROR, XENSTORE_INTERFACE } from '../../src/xenbus/ring/xenstore.ts';
+import {
+  readReq,
+  ringIsSane,
+  writeRsp,
+  XENSTORE_CONNECTED,
+  XENSTORE_ERROR,
+  XENSTORE_INTERFACE,
+  XENSTORE_RECONNECT,
+} from '../../src/xenbus/ring/xenstore.ts';
 import { decode, encodeStep, isCharged, PAYLOAD_MAX, writeDelay } from '../../src/xenstore/index.ts';
 import type { System } from './system.ts';
 import { Queue, type QueueSnapshot } from './xenstored-queue.ts';
@@ -72,6 +80,10 @@ export class Xenstored {
     if (!map.ok) return; // the domain has gone in the meantime
     const { handle, mfn } = map.value as { handle: number; mfn: number };
     this.bind(domid, port, { mfn, handle }, cause);
+    const { memory, host } = this.system;
+    const { features } = host.store.domains.get(domid)!;
+    if (host.store.profile.tellsFeatures) memory.put32(mfn, XENSTORE_INTERFACE.server_features, features);
+    this.begin(domid, mfn, cause);
   }
 
   /** INTRODUCE once more: another event channel, and an empty ring (domain_conn_reset). */
@@ -83,9 +95,19 @@ export class Xenstored {
     // The new one first: a port that is closed is not given out again before its handler is gone.
     this.bind(domid, port, old, cause);
     system.hypercall({ type: 'evtchn.close', domid: 0, port: old.local_port }, 'xenstored', cause);
-    const { req_cons, req_prod, rsp_cons, rsp_prod } = XENSTORE_INTERFACE;
-    for (const index of [req_cons, req_prod, rsp_cons, rsp_prod]) system.memory.put32(old.mfn, index, 0);
+    this.begin(domid, old.mfn, cause);
     this.flush(domid, cause);
+  }
+
+  /** An empty ring (domain_conn_reset); whoever waits to be connected is, and hears of it. */
+  private begin(domid: DomId, mfn: Mfn, cause: number): void {
+    const { memory } = this.system;
+    const { req_cons, req_prod, rsp_cons, rsp_prod, connection } = XENSTORE_INTERFACE;
+    for (const index of [req_cons, req_prod, rsp_cons, rsp_prod]) memory.put32(mfn, index, 0);
+    if (memory.get32(mfn, connection) !== XENSTORE_RECONNECT) return;
+    memory.put32(mfn, connection, XENSTORE_CONNECTED);
+    const port = this.connections.get(domid)?.local_port;
+    if (port !== undefined) this.system.hypercall({ type: 'evtchn.send', domid: 0, port }, 'xenstored', cause);
   }
 
   private bind(

@@ -23,7 +23,10 @@ const takes =
 const commands = new Map<string, Control>([
   ['check', takes(0)],
   ['log', log],
+  ['live-update', liveUpdate],
   ['logfile', takes(1)],
+  // Without a file it goes where the trace goes, and here that is nowhere.
+  ['memreport', (_, args) => (args.length === 1 && args[0] !== '' ? done : undefined)],
   ['print', takes(1)],
   ['quota', quota],
   ['quota-soft', softQuota],
@@ -33,7 +36,9 @@ const commands = new Map<string, Control>([
 const help = [
   'check                          look whether the store is consistent',
   'log [on|off|+SWITCH|-SWITCH]   what the daemon traces',
+  'live-update ...                refused: this daemon goes on where it was stopped instead',
   'logfile FILE                   where it traces to',
+  'memreport FILE                 accepted, and nothing is written',
   'print TEXT                     writes into the trace',
   'quota [set NAME VALUE|DOMID]   quotas, or what a domain uses of them',
   'quota-soft [set NAME VALUE]    quotas that are only noted',
@@ -67,6 +72,27 @@ const softQuotas = [['memory', 'soft-memory']] as const;
 function softQuota(store: XenStore, args: readonly string[]): Outcome | undefined {
   if (args.length === 0) return settingsOf(store, softQuotas);
   return args[0] === 'set' ? set(args, softQuotas) : undefined;
+}
+
+/** Its requests have their forms, and what goes wrong with one is told in words: only OK is success (xenstore-control). */
+function liveUpdate(_: XenStore, [what, ...rest]: readonly string[]): Outcome | undefined {
+  switch (what) {
+    case '-a':
+      return rest.length === 0 ? accept({ reply: 'there is no live update to abort' }) : undefined;
+    case '-c':
+      return rest.length === 1 ? accept({ reply: 'there is no live update' }) : undefined;
+    case '-f':
+      return rest.length === 1 ? accept({ reply: 'this daemon can not be replaced by another program' }) : undefined;
+    case '-s': {
+      for (let i = 0; i < rest.length; i++) {
+        if (rest[i] === '-t' && i < rest.length - 1) i++;
+        else if (rest[i] !== '-F') return undefined;
+      }
+      return accept({ reply: 'there is no live update' });
+    }
+    default:
+      return undefined;
+  }
 }
 
 type Shown = readonly (readonly [shown: string, name: QuotaName])[];

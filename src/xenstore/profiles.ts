@@ -31,6 +31,8 @@ export interface Profile {
   readonly controlQuotas: readonly (readonly [shown: string, name: QuotaName])[];
   /** Quotas of each domain, and requests for them and for features. */
   readonly quotaRequests: boolean;
+  /** INTRODUCE writes a domain's features into its ring page. */
+  readonly tellsFeatures: boolean;
   /** CONTROL log has switches, and shows them. */
   readonly traceSwitches: readonly string[];
   /** Whether the limit of a path's length is for privileged clients too. */
@@ -99,6 +101,7 @@ const xen417: Profile = {
     ['permissions', 'node-permissions'],
   ],
   quotaRequests: false,
+  tellsFeatures: false,
   traceSwitches: [],
   pathLimitForAll: true,
   tooManyWatches: 'E2BIG',
@@ -139,6 +142,7 @@ export const profiles = {
     },
     controlQuotas: quotaNames.flatMap((name) => (name === 'soft-memory' ? [] : [[name, name] as const])),
     quotaRequests: true,
+    tellsFeatures: true,
     traceSwitches: ['obj', 'io', 'wrl', 'acc', 'tdb'],
     pathLimitForAll: false,
     tooManyWatches: 'ENOSPC',
