@@ -6,6 +6,7 @@ import { kinds } from '../machines/kinds.ts';
 import type { Checkpoint } from '../machines/system/dispatcher.ts';
 import { Host } from '../src/host.ts';
 import { defaultHost } from '../src/host-config.ts';
+import type { SavedNode } from '../src/xenstore/tree.ts';
 import { type FoundPiece, type Pieces, ValueReader, ValueWriter } from './values.ts';
 
 /** Of the bytes that a checkpoint is written as. */
@@ -26,6 +27,7 @@ export function writeCheckpoint(checkpoint: Checkpoint, pieces: Pieces): Uint8Ar
   const forms = new Map<object, unknown>();
   for (const { snapshot } of checkpoint.actors.values()) forms.set(snapshot, persisted(snapshot));
   for (const records of checkpoint.host.records) for (const record of records.values()) forms.set(record, record);
+  for (const node of branches(checkpoint.host.store.root)) forms.set(node, node);
   const writer = new ValueWriter(pieces, (value) => forms.get(value));
   writer.write(checkpoint);
   return writer.take();
@@ -33,6 +35,13 @@ export function writeCheckpoint(checkpoint: Checkpoint, pieces: Pieces): Uint8Ar
 
 export const readCheckpoint = (bytes: Uint8Array, find: (number: number) => FoundPiece): Checkpoint =>
   new ValueReader(bytes, find).read() as Checkpoint;
+
+/** The largest parts of XenStore that are small enough to be written again when one node in them changes. */
+function* branches(node: SavedNode): Generator<SavedNode> {
+  if (node.size <= BRANCH) yield node;
+  else for (const child of node.children) yield* branches(child);
+}
+const BRANCH = 64;
 
 /** What of an actor's snapshot makes it again: XState finds the rest in the machine. */
 function persisted(snapshot: object): object {

@@ -25,7 +25,7 @@ const PAGE = 4096;
 
 /** Writes values one after the other. Every page of 4096 bytes, and what `asPiece` answers for, becomes a piece. */
 export class ValueWriter {
-  private readonly out = new ByteWriter(1 << 16);
+  private readonly out: ByteWriter;
   private readonly shapes = new Map<string, number>();
   private readonly words = new Map<string, number>();
   private readonly pieces: Pieces | undefined;
@@ -33,6 +33,7 @@ export class ValueWriter {
 
   /** `asPiece` answers what is to be written of a value that becomes a piece, and undefined of all others. */
   constructor(pieces?: Pieces, asPiece?: (value: object) => unknown) {
+    this.out = new ByteWriter(pieces ? 1 << 16 : 1 << 9);
     this.pieces = pieces;
     this.asPiece = asPiece;
   }

@@ -17,7 +17,7 @@ import {
 } from './perms.ts';
 import { type Profile, profiles, type QuotaName, type Quotas, quotaNames } from './profiles.ts';
 import { Access, Transaction } from './transaction.ts';
-import { type StoreNode, Tree } from './tree.ts';
+import { type SavedNode, type StoreNode, Tree } from './tree.ts';
 import { Undoable } from './undo.ts';
 import { sizeOfEvent, sizeOfWatch, type Watch, WatchIndex, watchKey } from './watches.ts';
 
@@ -89,7 +89,7 @@ export interface Listed {
 /** Plain data: see `XenStore.snapshot`. */
 export interface XenStoreSnapshot {
   readonly counters: Counters;
-  readonly nodes: readonly { path: string; value: string; perms: Permissions; generation: number; birth: number }[];
+  readonly root: SavedNode;
   readonly specials: readonly (readonly [Special, Permissions])[];
   readonly domains: readonly Readonly<Domain>[];
   readonly settings: Settings;
@@ -259,17 +259,10 @@ export class XenStore {
     for (const [what, value] of theirs) if (!ours.has(what)) yield `xenstore ${what}: absent -> ${value}`;
   }
 
-  /** Everything, as plain data that shares nothing with the store. */
+  /** Everything, as plain data that later changes do not touch. */
   snapshot(): XenStoreSnapshot {
-    return structuredClone({
+    const rest = structuredClone({
       counters: this.counters,
-      nodes: Array.from(this.tree.root.walk(), ({ path, value, perms, generation, birth }) => ({
-        path,
-        value,
-        perms,
-        generation,
-        birth,
-      })),
       specials: specials.map((special) => [special, this.specialPerms.get(special)!] as const),
       domains: this.domainsInOrder(),
       settings: this.settings,
@@ -286,6 +279,7 @@ export class XenStore {
         transactions: connection.transactionsInOrder().map((transaction) => snapshotOf(transaction, this.tree)),
       })),
     });
+    return { ...rest, root: this.tree.root.save() };
   }
 
   /** Puts a snapshot in the place of everything. Not undone by the journal: a host restores outside of any mark. */
@@ -295,8 +289,7 @@ export class XenStore {
     Object.assign(this.rate, snapshot.rate);
     this.tree = new Tree(this.undo, this.profile);
     this.watches = new WatchIndex(this.undo);
-    for (const { path, birth, ...content } of snapshot.nodes) this.tree.create(path, content, birth);
-    for (const { path, generation } of snapshot.nodes) this.tree.get(path)!.generation = generation;
+    this.tree.restore(snapshot.root);
     this.specialPerms.clear();
     for (const [special, perms] of snapshot.specials) this.specialPerms.set(special, perms);
     this.domains.clear();

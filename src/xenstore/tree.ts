@@ -1,7 +1,7 @@
 // The store itself: nodes by path, with their children in the order in which they were created.
 import { mix } from '../tables/table.ts';
 import { hashText } from './hash.ts';
-import { nameOf, parentOf } from './path.ts';
+import { childOf, nameOf, parentOf } from './path.ts';
 import { hashPermissions, type Permissions } from './perms.ts';
 import type { Access } from './transaction.ts';
 import type { Undoable } from './undo.ts';
@@ -20,6 +20,19 @@ export interface NodeView {
   lists(name: string): boolean;
 }
 
+/** A node and all that is below it, as plain data that never changes: snapshots share what has not changed between them. */
+export interface SavedNode {
+  readonly name: string;
+  readonly value: string;
+  readonly perms: Permissions;
+  readonly generation: number;
+  readonly birth: number;
+  /** How many nodes it is, with itself. */
+  readonly size: number;
+  /** Oldest first. */
+  readonly children: readonly SavedNode[];
+}
+
 export class StoreNode implements NodeView {
   readonly path: string;
   readonly name: string;
@@ -36,6 +49,7 @@ export class StoreNode implements NodeView {
   /** Whether `children` iterates in order of birth; undoing a removal breaks it. */
   inOrder = true;
   private hashed: number | undefined;
+  private saved: SavedNode | undefined;
 
   constructor(
     path: string,
@@ -76,9 +90,26 @@ export class StoreNode implements NodeView {
     for (const child of this.childNodes()) yield* child.walk();
   }
 
-  /** To be told of every change, and of every undo of one. What is unhashed has nothing hashed above it. */
+  /** To be told of every change, and of every undo of one. What is neither hashed nor saved has nothing above it that is. */
   touch(): void {
-    for (let node: StoreNode | undefined = this; node && node.hashed !== undefined; node = node.parent) node.hashed = undefined;
+    for (let node: StoreNode | undefined = this; node && (node.hashed !== undefined || node.saved); node = node.parent) {
+      node.hashed = undefined;
+      node.saved = undefined;
+    }
+  }
+
+  save(): SavedNode {
+    if (this.saved) return this.saved;
+    const { name, value, perms, generation, birth } = this;
+    const children = Array.from(this.childNodes(), (child) => child.save());
+    const size = children.reduce((sum, child) => sum + child.size, 1);
+    this.saved = { name, value, perms, generation, birth, size, children };
+    return this.saved;
+  }
+  /** It is as it was saved, and so is all below it. */
+  isAs(saved: SavedNode): void {
+    this.generation = saved.generation;
+    this.saved = saved;
   }
 
   hash(): number {
@@ -136,6 +167,14 @@ export class Tree {
     this.attach(node);
     this.undo.onUndo(() => this.detach(node));
     return node;
+  }
+
+  /** Fills an empty tree. */
+  restore(saved: SavedNode, path = '/'): void {
+    const node = this.create(path, saved, saved.birth);
+    for (const child of saved.children) this.restore(child, childOf(path, child.name));
+    // Not before: each child has changed it.
+    node.isAs(saved);
   }
 
   /** Removes a node without children. */
