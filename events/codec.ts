@@ -467,8 +467,13 @@ export class BlockDecoder {
       : steps;
   }
 
-  /** Only the facts, for a fold: the columns of commands, reads and answers are skipped unread. */
-  facts(payload: Uint8Array, firstSeq: number, apply: (fact: Fact, seq: number) => void): string | undefined {
+  /** Only the facts before step `to`, for a fold: the columns of commands, reads and answers are skipped unread. */
+  facts(
+    payload: Uint8Array,
+    firstSeq: number,
+    apply: (fact: Fact, seq: number) => void,
+    to = Number.MAX_SAFE_INTEGER,
+  ): string | undefined {
     const block = this.open(payload);
     if (typeof block === 'string') return block;
     const { cursors, count } = block;
@@ -478,7 +483,7 @@ export class BlockDecoder {
     }));
     const counts = cursors[FACT_COUNT]!;
     const types = cursors[FACTS]!;
-    for (let seq = firstSeq; seq < firstSeq + count; seq++)
+    for (let seq = firstSeq, end = Math.min(to, firstSeq + count); seq < end; seq++)
       for (let n = counts.uint(); n > 0; n--) {
         if (n > MAX_LIST || types.from.overrun) return `step ${seq}: facts are missing`;
         const plan = plans[types.uint()];

@@ -223,16 +223,21 @@ export class Log {
 
   /** Steps from `from` on, block by block. */
   *steps(from = 0): Generator<Step> {
-    for (let block = this.blockOf(from); block < this.at.length; block++) {
-      if (this.kind[block] !== STEPS) continue;
-      const { decoder, format } = this.fileAt(block);
-      const steps = decoder.steps(this.payload(block), this.firstSeq[block]!);
-      if (typeof steps === 'string') throw new LogError(this.unreadable(block, steps), this.placeOf(block));
-      if (steps.length !== this.count[block])
-        throw new LogError(this.unreadable(block, `it has ${steps.length} steps`), this.placeOf(block));
-      const old = needsUpcast(format);
-      for (const step of steps) if (step.seq >= from) yield old ? upcast(step, format) : step;
-    }
+    for (let block = this.blockOf(from); block < this.at.length; block++)
+      if (this.kind[block] === STEPS) for (const step of this.stepsOf(block)) if (step.seq >= from) yield step;
+  }
+  /** All steps of the block that has step `seq`; none where there is no such step. For reading here and there. */
+  around(seq: number): readonly Step[] {
+    const block = seq < this.first ? this.at.length : this.blockOf(seq);
+    return this.kind[block] === STEPS ? this.stepsOf(block) : [];
+  }
+  private stepsOf(block: number): readonly Step[] {
+    const { decoder, format } = this.fileAt(block);
+    const steps = decoder.steps(this.payload(block), this.firstSeq[block]!);
+    if (typeof steps === 'string') throw new LogError(this.unreadable(block, steps), this.placeOf(block));
+    if (steps.length !== this.count[block])
+      throw new LogError(this.unreadable(block, `it has ${steps.length} steps`), this.placeOf(block));
+    return needsUpcast(format) ? steps.map((step) => upcast(step, format)) : steps;
   }
   /** Applies the facts of the steps from `from` up to (and without) `to` in order, reading nothing else. */
   facts(apply: (fact: Fact, seq: number) => void, from = 0, to = this.length): void {
@@ -244,13 +249,10 @@ export class Log {
       const { decoder, format } = this.fileAt(block);
       const firstSeq = this.firstSeq[block]!;
       if (needsUpcast(format)) {
-        const steps = decoder.steps(this.payload(block), firstSeq);
-        if (typeof steps === 'string') throw new LogError(this.unreadable(block, steps), this.placeOf(block));
-        for (const step of steps) for (const fact of upcast(step, format).outcome.events ?? []) within(fact, step.seq);
+        for (const step of this.stepsOf(block)) for (const fact of step.outcome.events ?? []) within(fact, step.seq);
         continue;
       }
-      const whole = firstSeq >= from && firstSeq + this.count[block]! <= to;
-      const problem = decoder.facts(this.payload(block), firstSeq, whole ? apply : within);
+      const problem = decoder.facts(this.payload(block), firstSeq, firstSeq >= from ? apply : within, to);
       if (problem !== undefined) throw new LogError(this.unreadable(block, problem), this.placeOf(block));
     }
   }

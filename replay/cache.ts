@@ -4,12 +4,14 @@
 //   entry   "XCKP"  u32 length  u32 size of table and state  u32 crc32(table and state)  u64 seq  u64 time  4 x u32 digests
 //           u32 crc32(the 48 bytes before)  then, `length` bytes: table, state, pieces that no earlier entry has
 //
-// The table says where the checkpoint's pieces are, and each one's CRC: they may belong to earlier entries.
+// An entry with the magic "XSTA" has the state alone (tables, records, XenStore), as a fold leaves it. The table says where the checkpoint's pieces are, and each one's CRC: they may belong to earlier entries.
 import { ByteReader, ByteWriter, byteString, bytesOf, crc32, joined, sameBytes } from '../events/bytes.ts';
 import type { Digest } from '../events/codec.ts';
 import type { Ns } from '../events/units.ts';
 import type { Checkpoint } from '../machines/system/dispatcher.ts';
-import { checkpointLayout, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { HostSnapshot } from '../src/host.ts';
+import { checkpointLayout, writeCheckpoint, writeState } from './checkpoint.ts';
+import { type Pieces, ValueReader } from './values.ts';
 
 /** What a cache is kept in: a file, or memory. Calls throw what the system says. */
 export interface CacheMedium {
@@ -27,6 +29,7 @@ export interface CachedCheckpoint {
 }
 
 interface Entry extends CachedCheckpoint {
+  readonly whole: boolean;
   readonly at: number;
   readonly metaSize: number;
   readonly metaCrc: number;
@@ -41,6 +44,7 @@ const MAGIC = 'XENOCKP\n';
 const VERSION = 1;
 const HEADER_SIZE = 80;
 const ENTRY_MAGIC = 0x504b4358; // "XCKP"
+const STATE_MAGIC = 0x41545358; // "XSTA"
 const ENTRY_SIZE = 52;
 /** Beyond this size a cache begins anew. */
 const MOST_BYTES = 1 << 30;
@@ -68,19 +72,30 @@ export class CheckpointCache {
 
   /** Oldest first. */
   list(): readonly CachedCheckpoint[] {
-    return [...this.entries].sort((a, b) => a.seq - b.seq);
+    return this.entries.filter(({ whole }) => whole).sort((a, b) => a.seq - b.seq);
   }
 
   /** Adds a checkpoint. What it has in common with earlier ones is not written again. */
   write(checkpoint: Checkpoint, digest: Digest): void {
-    if (this.entries.some(({ seq }) => seq === checkpoint.seq)) return;
+    const { seq, now } = checkpoint;
+    if (this.entries.some((entry) => entry.whole && entry.seq === seq)) return;
     if (this.end > this.mostBytes) this.end = 0;
+    this.add(ENTRY_MAGIC, { seq, time: now, digest }, (pieces) => writeCheckpoint(checkpoint, pieces));
+  }
+  /** Adds a state as it was before step `seq`, unless there is one, or no room. `digest` is that of the host that has it. */
+  writeState(seq: number, state: HostSnapshot, digest: number): void {
+    if (this.end > this.mostBytes || this.entries.some((entry) => entry.seq === seq)) return;
+    const digests = { seq, state: digest, memory: 0, actors: 0, executors: 0 };
+    this.add(STATE_MAGIC, { seq, time: 0, digest: digests }, (pieces) => writeState(state, pieces));
+  }
+
+  private add(magic: number, { seq, time, digest }: CachedCheckpoint, write: (pieces: Pieces) => Uint8Array): void {
     if (this.end === 0) this.begin();
     const places: (Place | number)[] = [];
     const fresh: Uint8Array[] = [];
     const numbers = new Map<object, number>();
     const values: object[] = [];
-    const state = writeCheckpoint(checkpoint, {
+    const state = write({
       put: (value, encode) => {
         let number = numbers.get(value);
         if (number !== undefined) return number;
@@ -112,12 +127,12 @@ export class CheckpointCache {
     const meta = joined([table.view(), state]);
     const head = new Uint8Array(ENTRY_SIZE);
     const view = new DataView(head.buffer);
-    view.setUint32(0, ENTRY_MAGIC, true);
+    view.setUint32(0, magic, true);
     view.setUint32(4, meta.length + fresh.reduce((sum, { length }) => sum + length, 0), true);
     view.setUint32(8, meta.length, true);
     view.setUint32(12, crc32(meta), true);
-    view.setBigUint64(16, BigInt(checkpoint.seq), true);
-    view.setBigUint64(24, BigInt(checkpoint.now), true);
+    view.setBigUint64(16, BigInt(seq), true);
+    view.setBigUint64(24, BigInt(time), true);
     for (const [i, number] of [digest.state, digest.memory, digest.actors, digest.executors].entries())
       view.setUint32(32 + 4 * i, number, true);
     view.setUint32(48, crc32(head.subarray(0, 48)), true);
@@ -129,22 +144,40 @@ export class CheckpointCache {
       place += length;
     }
     this.end = place;
-    this.entries.push({ seq: checkpoint.seq, time: checkpoint.now, digest, at, metaSize: meta.length, metaCrc: crc32(meta) });
+    const whole = magic === ENTRY_MAGIC;
+    this.entries.push({ seq, time, digest, whole, at, metaSize: meta.length, metaCrc: crc32(meta) });
   }
 
   /** A checkpoint as it was written; undefined where it is not there, or damaged. */
   read(seq: number): Checkpoint | undefined {
-    const entry = this.entries.find((one) => one.seq === seq);
-    if (!entry) return undefined;
+    const entry = this.entries.find((one) => one.whole && one.seq === seq);
+    return entry && (this.readEntry(entry) as Checkpoint | undefined);
+  }
+
+  /** The newest state at or before step `seq` that is whole, and the digest that the host has to have with it. */
+  stateBefore(seq: number): { readonly seq: number; readonly digest: number; readonly state: HostSnapshot } | undefined {
+    for (const entry of this.entries.filter((one) => one.seq <= seq).sort((a, b) => b.seq - a.seq)) {
+      const value = this.readEntry(entry);
+      const state = entry.whole ? (value as Checkpoint | undefined)?.host : (value as HostSnapshot | undefined);
+      if (state) return { seq: entry.seq, digest: entry.digest.state, state };
+    }
+    return undefined;
+  }
+  /** What is at `seq` is not what it says: nobody is to use it again. */
+  forget(seq: number): void {
+    this.entries = this.entries.filter((entry) => entry.seq !== seq);
+  }
+
+  private readEntry(entry: Entry): unknown {
     try {
-      return this.readEntry(entry);
+      return this.readValue(entry);
     } catch {
       // Bytes whose checksums are right and that are no checkpoint: damaged all the same.
       return undefined;
     }
   }
 
-  private readEntry({ at, metaSize, metaCrc }: Entry): Checkpoint | undefined {
+  private readValue({ at, metaSize, metaCrc }: Entry): unknown {
     const meta = this.medium.read(at + ENTRY_SIZE, metaSize);
     if (meta.length !== metaSize || crc32(meta) !== metaCrc) return undefined;
     const table = new ByteReader(meta);
@@ -157,12 +190,13 @@ export class CheckpointCache {
     });
     const pieces = this.readPieces(places);
     if (!pieces) return undefined;
-    return readCheckpoint(table.raw(table.rest), (number) => ({
+    const reader = new ValueReader(table.raw(table.rest), (number) => ({
       bytes: pieces[number]!,
       note: (value) => {
         this.known.set(value, places[number]!);
       },
     }));
+    return reader.read();
   }
 
   /** All pieces, in few reads; undefined where one is damaged. */
@@ -229,12 +263,9 @@ export class CheckpointCache {
 function entryAt(medium: CacheMedium, at: number): { entry: Entry; end: number } | undefined {
   const head = medium.read(at, ENTRY_SIZE);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  if (
-    head.length < ENTRY_SIZE ||
-    view.getUint32(0, true) !== ENTRY_MAGIC ||
-    view.getUint32(48, true) !== crc32(head.subarray(0, 48))
-  )
-    return undefined;
+  if (head.length < ENTRY_SIZE || view.getUint32(48, true) !== crc32(head.subarray(0, 48))) return undefined;
+  const magic = view.getUint32(0, true);
+  if (magic !== ENTRY_MAGIC && magic !== STATE_MAGIC) return undefined;
   const end = at + ENTRY_SIZE + view.getUint32(4, true);
   if (end > medium.size) return undefined;
   const seq = Number(view.getBigUint64(16, true));
@@ -245,7 +276,10 @@ function entryAt(medium: CacheMedium, at: number): { entry: Entry; end: number }
     number,
   ];
   const entry = { seq, time: Number(view.getBigUint64(24, true)), digest: { seq, state, memory, actors, executors } };
-  return { entry: { ...entry, at, metaSize: view.getUint32(8, true), metaCrc: view.getUint32(12, true) }, end };
+  return {
+    entry: { ...entry, whole: magic === ENTRY_MAGIC, at, metaSize: view.getUint32(8, true), metaCrc: view.getUint32(12, true) },
+    end,
+  };
 }
 
 /** A cache in memory. */

@@ -4,7 +4,7 @@ import { ByteReader, ByteWriter, bytesOf, joined, sameBytes } from '../events/by
 import { type Log, LogError } from '../events/log.ts';
 import { kinds } from '../machines/kinds.ts';
 import type { Checkpoint } from '../machines/system/dispatcher.ts';
-import { Host } from '../src/host.ts';
+import { Host, type HostSnapshot } from '../src/host.ts';
 import { defaultHost } from '../src/host-config.ts';
 import type { SavedNode } from '../src/xenstore/tree.ts';
 import { type FoundPiece, type Pieces, ValueReader, ValueWriter } from './values.ts';
@@ -24,13 +24,25 @@ export function checkpointLayout(): Uint8Array {
 
 /** Writes a checkpoint; what stays the same from one to the next (pages, actors' snapshots, records) goes to `pieces`. */
 export function writeCheckpoint(checkpoint: Checkpoint, pieces: Pieces): Uint8Array {
-  const forms = new Map<object, unknown>();
+  const forms = piecesOf(checkpoint.host);
   for (const { snapshot } of checkpoint.actors.values()) forms.set(snapshot, persisted(snapshot));
-  for (const records of checkpoint.host.records) for (const record of records.values()) forms.set(record, record);
-  for (const node of branches(checkpoint.host.store.root)) forms.set(node, node);
   const writer = new ValueWriter(pieces, (value) => forms.get(value));
   writer.write(checkpoint);
   return writer.take();
+}
+/** The same of the state alone. */
+export function writeState(state: HostSnapshot, pieces: Pieces): Uint8Array {
+  const forms = piecesOf(state);
+  const writer = new ValueWriter(pieces, (value) => forms.get(value));
+  writer.write(state);
+  return writer.take();
+}
+
+function piecesOf({ records, store }: HostSnapshot): Map<object, unknown> {
+  const forms = new Map<object, unknown>();
+  for (const one of records) for (const record of one.values()) forms.set(record, record);
+  for (const node of branches(store.root)) forms.set(node, node);
+  return forms;
 }
 
 export const readCheckpoint = (bytes: Uint8Array, find: (number: number) => FoundPiece): Checkpoint =>

@@ -1,74 +1,165 @@
 // A place in a run that can be moved, forwards and backwards: the state, the actors and the memory of any moment.
-import type { Log } from '../events/log.ts';
+import { type Log, STEPS_PER_BLOCK } from '../events/log.ts';
 import type { Ns } from '../events/units.ts';
 import type { Directory } from '../machines/system/directory.ts';
 import type { Checkpoint, Dispatcher } from '../machines/system/dispatcher.ts';
 import { evolve, type Host, type HostSnapshot } from '../src/host.ts';
+import type { CheckpointCache } from './cache.ts';
 import { newHost } from './fold.ts';
 import { follow } from './follow.ts';
 import { reenact } from './reenact.ts';
+import { newestCheckpoint } from './resume.ts';
 
-/** Steps between the states that a cursor keeps. */
-const EVERY = 10_000;
+export interface CursorOptions {
+  /** At most so many steps are between the states that are kept; more where they would take too much room. */
+  readonly every?: number;
+  /** Of all states that are kept, about. */
+  readonly mostBytes?: number;
+  /** Where states and hosts of earlier cursors are, and where this one leaves some for later ones. */
+  readonly cache?: CheckpointCache | undefined;
+}
+
+/** A longer way than this, in steps, is worth leaving a state in the cache. */
+const FAR = 1 << 18;
 
 export class Cursor {
   private readonly log: Log;
-  private readonly every: number;
-  /** The states before the steps `every`, 2 * `every` ...; made when a state is first asked for. */
-  private states: HostSnapshot[] | undefined;
+  private readonly cache: CheckpointCache | undefined;
+  private readonly mostBytes: number;
+  private every: number;
+  /** The states before the steps `every`, 2 * `every` ...: those that somebody has come by. */
+  private states = new Map<number, HostSnapshot>();
+  private bytes = 0;
   private readonly checkpoints: Checkpoint[] = [];
-  constructor(log: Log, every = EVERY) {
+
+  constructor(log: Log, { every = STEPS_PER_BLOCK, mostBytes = 2 ** 29, cache }: CursorOptions = {}) {
     this.log = log;
     this.every = every;
+    this.mostBytes = mostBytes;
+    this.cache = cache;
   }
 
   /** The first step after this moment: the state "at" a time is the one before that step. */
   seqAt(time: Ns): number {
-    for (const step of this.log.steps()) if (step.time > time) return step.seq;
-    return this.log.length;
+    const { log } = this;
+    const isAfter = (step: { readonly time: Ns }): boolean => step.time > time;
+    // By blocks. Times of pCPUs overlap by less than a slice, so a block may be passed that has an earlier such step: look before it, too.
+    let low = log.first;
+    let high = log.length;
+    while (low < high) {
+      const block = log.around((low + high) >> 1);
+      const [first] = block;
+      if (!first) break;
+      if (block.some(isAfter)) high = first.seq;
+      else low = first.seq + block.length;
+    }
+    for (const step of log.steps(Math.max(log.first, low - 2 * STEPS_PER_BLOCK))) if (isAfter(step)) return step.seq;
+    return log.length;
   }
 
   /** Tables, records and XenStore as they were before step `seq`. */
   stateAt(seq: number): Host {
-    this.states ??= this.fold();
     const host = newHost(this.log);
-    const kept = Math.min(Math.floor(seq / this.every), this.states.length);
-    if (kept > 0) host.restore(this.states[kept - 1]!);
-    this.log.facts((fact, at) => evolve(host, fact, at), kept * this.every, seq);
+    const kept = this.keptBefore(seq);
+    if (kept) host.restore(kept.state);
+    const from = kept?.seq ?? this.restoreCached(host, seq) ?? this.log.first;
+    this.fold(host, from, seq);
     return host;
   }
   /** The actors as they were before step `seq`. */
   actorsAt(seq: number): Directory {
-    return follow(this.log, { until: seq }).directory;
+    const from = this.hostBefore(seq);
+    return follow(this.log, { until: seq, ...(from && { from }) }).directory;
   }
   /** The whole host, with memory, at the first quiet moment at which step `seq` has not been taken or has just been. */
   hostAt(seq: number): Dispatcher {
-    let from: Checkpoint | undefined;
-    for (const checkpoint of this.checkpoints) if (checkpoint.seq <= seq) from = checkpoint;
+    const from = this.hostBefore(seq);
     return reenact(this.log, { ...(from && { from }), until: seq }).dispatcher;
   }
 
   /** Re-enacts the run once and keeps checkpoints of the whole host, so that `hostAt` starts at the nearest one. */
-  indexHosts(): void {
+  indexHosts(every = this.every): void {
     this.checkpoints.length = 0;
-    let next = this.every;
+    let next = every;
     reenact(this.log, {
       onQuiet: (dispatcher) => {
         if (dispatcher.seq < next) return;
         this.checkpoints.push(dispatcher.checkpoint());
-        next = dispatcher.seq + this.every;
+        next = dispatcher.seq + every;
       },
     });
   }
 
-  private fold(): HostSnapshot[] {
-    const host = newHost(this.log);
-    const states: HostSnapshot[] = [];
-    let next = this.every;
-    this.log.facts((fact, seq) => {
-      for (; seq >= next; next += this.every) states.push(host.snapshot());
-      evolve(host, fact, seq);
-    });
-    return states;
+  private hostBefore(seq: number): Checkpoint | undefined {
+    let from: Checkpoint | undefined;
+    for (const checkpoint of this.checkpoints) if (checkpoint.seq <= seq) from = checkpoint;
+    const cached = this.cache && newestCheckpoint(this.log, this.cache, seq).checkpoint;
+    return cached && cached.seq > (from?.seq ?? 0) ? cached : from;
   }
+
+  private keptBefore(seq: number): { readonly seq: number; readonly state: HostSnapshot } | undefined {
+    for (let at = Math.floor(seq / this.every) * this.every; at > 0; at -= this.every) {
+      const state = this.states.get(at);
+      if (state) return { seq: at, state };
+    }
+    return undefined;
+  }
+  /** Brings the host to a state of the cache; the step before which that is. */
+  private restoreCached(host: Host, seq: number): number | undefined {
+    for (;;) {
+      const found = this.cache?.stateBefore(seq);
+      if (!found || found.seq <= this.log.first) return undefined;
+      host.restore(found.state);
+      if (host.digest() === found.digest) return found.seq;
+      this.cache!.forget(found.seq);
+      host.restore(newHost(this.log).snapshot());
+    }
+  }
+
+  /** Applies the facts up to step `to`, and keeps states on the way. */
+  private fold(host: Host, from: number, to: number): void {
+    let next = (Math.floor(from / this.every) + 1) * this.every;
+    let far = from + FAR;
+    this.log.facts(
+      (fact, seq) => {
+        for (; seq >= next; next += this.every) {
+          const state = this.keep(next, host);
+          if (next >= far && this.cache) {
+            this.cache.writeState(next, state, host.digest());
+            far = next + FAR;
+          }
+        }
+        evolve(host, fact, seq);
+      },
+      from,
+      to,
+    );
+  }
+
+  private keep(seq: number, host: Host): HostSnapshot {
+    const known = this.states.get(seq);
+    if (known) return known;
+    const state = host.snapshot();
+    this.states.set(seq, state);
+    this.bytes += sizeOf(state);
+    while (this.bytes > this.mostBytes && this.states.size > 1) {
+      this.every *= 2;
+      this.bytes = 0;
+      for (const [at, kept] of this.states)
+        if (at % this.every === 0) this.bytes += sizeOf(kept);
+        else this.states.delete(at);
+    }
+    return state;
+  }
+}
+
+/** About how many bytes a state takes that it does not share with its neighbours. */
+function sizeOf({ xen, tables, records, store }: HostSnapshot): number {
+  let bytes = store.connections.length * 100;
+  for (const { columns, owners } of [...xen.tables, ...tables]) {
+    for (const column of columns) bytes += column.byteLength;
+    bytes += owners.length * 40;
+  }
+  for (const { size } of records) bytes += size * 50;
+  return bytes;
 }

@@ -10,6 +10,8 @@ import { type Divergence, same } from './divergence.ts';
 import { differs } from './verify.ts';
 
 export interface FollowOptions extends DirectoryOptions {
+  /** Start here instead of at the beginning. */
+  readonly from?: Checkpoint;
   /** Stop before this step. */
   readonly until?: number;
   readonly onStep?: (step: Step) => void;
@@ -23,15 +25,14 @@ export interface Followed {
  * Runs the machines alone: no core, no memory, no images. What a machine asks for is compared with what the log says it asked for next,
  * machine by machine, in order.
  */
-export function follow(log: Log, { until = log.length, onStep, ...options }: FollowOptions = {}): Followed {
+export function follow(log: Log, { from = startOf(log), until = log.length, onStep, ...options }: FollowOptions = {}): Followed {
   const asked = new Asked();
   const directory = new Directory(new Journal(), (command, id) => asked.add(id, command), options);
-  const start = startOf(log);
-  if (start) {
-    directory.restore(start.actors);
-    asked.resume(start);
+  if (from) {
+    directory.restore(from.actors);
+    asked.resume(from);
   }
-  for (const step of log.steps()) {
+  for (const step of log.steps(from?.seq)) {
     if (step.seq >= until) break;
     onStep?.(step);
     const wrong = asked.compare(step, directory);
@@ -60,10 +61,10 @@ class Asked {
   private readonly waiting = new Map<string, Command[]>();
   /** Requests to XenStore that are on a guest's ring: the log shows them again when xenstored takes them. */
   private readonly onRing = new Map<string, Command[]>();
-  /** What was on the rings when the log starts is not known. */
+  /** What was on the rings at a checkpoint is not known. */
   private fromTheMiddle = false;
 
-  /** A log that starts with a checkpoint: what guests' actors had asked for and no slice had performed. */
+  /** From a checkpoint on: what guests' actors had asked for and no slice had performed. */
   resume({ guests }: Checkpoint): void {
     this.fromTheMiddle = true;
     for (const { inbox } of (guests as PrivatesSnapshot).guests.values())

@@ -1,6 +1,7 @@
 // Plain data as bytes: what a checkpoint is made of. Numbers, strings, arrays, objects, maps, sets and typed arrays; nothing else.
 import { ByteReader, ByteWriter } from '../events/bytes.ts';
 import { HypervisorBug } from '../events/step.ts';
+import type { Packed } from '../src/tables/table.ts';
 
 /** Values that stand beside the others, for they are kept once however many checkpoints have them. */
 export interface Pieces {
@@ -14,7 +15,7 @@ export interface FoundPiece {
 }
 
 const tags = ['undefined', 'null', 'true', 'false', 'int', 'double', 'bigint', 'text', 'wide', 'known'] as const;
-const moreTags = ['array', 'object', 'shaped', 'map', 'set', 'bytes', 'ints', 'doubles', 'page', 'piece'] as const;
+const moreTags = ['array', 'object', 'shaped', 'map', 'set', 'bytes', 'packed', 'page', 'piece'] as const;
 const tag = Object.fromEntries([...tags, ...moreTags].map((name, number) => [name, number])) as Readonly<
   Record<(typeof tags)[number] | (typeof moreTags)[number], number>
 >;
@@ -135,13 +136,16 @@ export class ValueWriter {
       out.uint(tag.set);
       out.uint(value.size);
       for (const item of value) this.write(item);
-    } else if (value instanceof Uint8Array) {
+    } else if (value instanceof Uint8Array && !isMostlyZeros(value)) {
       out.uint(tag.bytes);
       out.uint(value.length);
       out.raw(value);
-    } else if (value instanceof Int32Array || value instanceof Float64Array) {
-      out.uint(value instanceof Int32Array ? tag.ints : tag.doubles);
-      this.sparse(value);
+    } else if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
+      const kind = arrays.findIndex((one) => value instanceof one);
+      if (kind < 0) throw new HypervisorBug(`a checkpoint can not hold a ${value.constructor.name}`);
+      out.uint(tag.packed);
+      out.uint(kind);
+      this.sparse(value as Packed);
     } else {
       const prototype: unknown = Object.getPrototypeOf(value);
       if (prototype !== Object.prototype && prototype !== null)
@@ -168,7 +172,7 @@ export class ValueWriter {
   }
 
   /** Most of a table's columns are zeros: how many of them, how many others, and these. */
-  private sparse(array: Int32Array | Float64Array): void {
+  private sparse(array: Packed): void {
     const { out } = this;
     const { length } = array;
     out.uint(length);
@@ -258,10 +262,10 @@ export class ValueReader {
       }
       case tag.bytes:
         return from.raw(from.uint()).slice();
-      case tag.ints:
-        return this.sparse(new Int32Array(from.uint()));
-      case tag.doubles:
-        return this.sparse(new Float64Array(from.uint()));
+      case tag.packed: {
+        const kind = arrays[from.uint()]!;
+        return this.sparse(new kind(from.uint()));
+      }
       case tag.page: {
         const found = this.find(from.uint());
         const page = unpacked(found.bytes);
@@ -291,7 +295,7 @@ export class ValueReader {
   private double(): number {
     return new Float64Array(this.from.raw(8).slice().buffer)[0]!;
   }
-  private sparse<A extends Int32Array | Float64Array>(array: A): A {
+  private sparse<A extends Packed>(array: A): A {
     const { from } = this;
     for (let at = 0; at < array.length; ) {
       at += from.uint();
@@ -303,6 +307,14 @@ export class ValueReader {
     }
     return array;
   }
+}
+
+const arrays = [Uint8Array, Uint16Array, Int32Array, Float64Array] as const;
+
+function isMostlyZeros(bytes: Uint8Array): boolean {
+  let zeros = 0;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] === 0) zeros++;
+  return zeros * 2 > bytes.length;
 }
 
 function isByteString(text: string): boolean {

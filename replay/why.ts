@@ -2,12 +2,10 @@
 import type { Log } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 
-/** Steps by number, for random access: a block is decoded once and kept. */
+/** Steps by number, for random access. The blocks that were looked at last are kept decoded. */
 export class Steps {
   private readonly log: Log;
-  private readonly known = new Map<number, Step>();
-  private end = 0;
-  private rest: Generator<Step> | undefined;
+  private readonly blocks: (readonly Step[])[] = [];
   constructor(log: Log) {
     this.log = log;
   }
@@ -15,16 +13,16 @@ export class Steps {
     return this.log.length;
   }
   at(seq: number): Step | undefined {
-    this.rest ??= this.log.steps();
-    while (this.end <= seq) {
-      const { value, done } = this.rest.next();
-      if (done) break;
-      this.known.set(value.seq, value);
-      this.end = value.seq + 1;
+    let block = this.blocks.find((steps) => steps[0]!.seq <= seq && seq < steps[0]!.seq + steps.length);
+    if (!block) {
+      block = this.log.around(seq);
+      if (block.length > 0) this.blocks.unshift(block);
+      this.blocks.splice(BLOCKS);
     }
-    return this.known.get(seq);
+    return block[seq - (block[0]?.seq ?? 0)];
   }
 }
+const BLOCKS = 8;
 
 /** The step, what caused it, what caused that, and at last an input. */
 export function why(steps: Steps, seq: number): Step[] {

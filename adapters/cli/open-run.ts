@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs';
 import type { Log } from '../../events/log.ts';
+import { Cursor } from '../../replay/index.ts';
+import { openCache } from '../file-store/cache-file.ts';
+import { lockOf } from '../file-store/lock.ts';
 import { openLog } from '../log-file.ts';
 
 /** Opens a log; what was lost at its end is said on stderr, and no reason to stop. */
@@ -6,4 +10,21 @@ export function openRun(path: string): Log {
   const log = openLog(path);
   if (log.torn !== undefined) process.stderr.write(`xenolog: ${log.torn} (${path}): going on with what there is\n`);
   return log;
+}
+
+/** From so many steps on it is worth leaving states beside the log for the next time. */
+const LONG = 1 << 18;
+
+/** A cursor that uses the checkpoints beside a log, and adds to them where the log is long and nobody is writing it. */
+export function openCursor(path: string, log: Log): Cursor {
+  try {
+    const mode = log.length > LONG && !existsSync(lockOf(path)) ? 'write' : 'read';
+    const open = mode === 'write' ? openCache(path, log, 'write') : openCache(path, log, 'read');
+    if (open?.cache.problem !== undefined)
+      process.stderr.write(`xenolog: of the checkpoints of this run, ${open.cache.problem} (${path}-cache): going on without\n`);
+    return new Cursor(log, { cache: open?.cache });
+  } catch {
+    // A cache that can not be read or made: the log has everything.
+    return new Cursor(log);
+  }
 }

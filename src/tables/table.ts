@@ -137,11 +137,30 @@ type Cells<S extends TableSchema> = {
 /** One owner's rows, a cell for each column. `length` is the room there is, a multiple of the page size. */
 export type Rows<S extends TableSchema> = Cells<S> & { readonly length: number };
 
+/** Numbers in as few bytes each as they need: a table's columns are mostly small ones. */
+export type Packed = Uint8Array | Uint16Array | Int32Array | Float64Array;
+
 export interface TableSnapshot {
-  readonly columns: readonly ColumnArray[];
+  readonly columns: readonly Packed[];
   readonly owners: readonly (readonly number[] | undefined)[];
   readonly used: number;
   readonly spare: readonly number[];
+}
+
+function packed(array: ColumnArray, length: number): Packed {
+  let least = 0;
+  let most = 0;
+  let whole = true;
+  for (let i = 0; i < length; i++) {
+    const value = array[i]!;
+    if (value < least) least = value;
+    else if (value > most) most = value;
+    if (whole && !Object.is(value, value | 0)) whole = false;
+  }
+  const part = array.subarray(0, length);
+  if (!whole) return new Float64Array(part);
+  if (least < 0 || most > 0xffff) return new Int32Array(part);
+  return most > 0xff ? new Uint16Array(part) : new Uint8Array(part);
 }
 
 /**
@@ -159,6 +178,8 @@ export class Table<S extends TableSchema> {
   private readonly columns: Column[];
   private hashes = new Int32Array(0);
   private owners: (Extent | undefined)[] = [];
+  /** The pages of owners that were restored and that nobody has asked for since: a table has more of them than are looked at. */
+  private waiting: (readonly number[] | undefined)[] = [];
   private used = 0;
   private spare: number[] = [];
 
@@ -172,7 +193,7 @@ export class Table<S extends TableSchema> {
 
   /** The rows of an owner, or undefined when it has none here: the domain does not exist. */
   of(owner: number): Rows<S> | undefined {
-    return this.owners[owner] as Rows<S> | undefined;
+    return (this.owners[owner] ?? this.wake(owner)) as Rows<S> | undefined;
   }
 
   add(owner: number): Rows<S> {
@@ -183,7 +204,7 @@ export class Table<S extends TableSchema> {
 
   /** Takes an owner's rows away; what stood in them is wiped, so that a page starts as zeros for its next owner. */
   remove(owner: number): void {
-    const extent = this.owners[owner];
+    const extent = this.owners[owner] ?? this.wake(owner);
     if (!extent) return;
     const { $pages: pages } = extent;
     for (let ordinal = pages.length - 1; ordinal >= 0; ordinal--) {
@@ -196,7 +217,7 @@ export class Table<S extends TableSchema> {
 
   /** Owner ids, ascending. */
   *ids(): Generator<number> {
-    for (let owner = 0; owner < this.owners.length; owner++) if (this.owners[owner]) yield owner;
+    for (let owner = 0; owner < this.most; owner++) if (this.pagesOf(owner)) yield owner;
   }
 
   /** A row as a plain object, for invariants, inspection and tests. */
@@ -226,7 +247,7 @@ export class Table<S extends TableSchema> {
     let hash = 0;
     for (const owner of this.ids()) {
       let content = 0;
-      this.owners[owner]!.$pages.forEach((page, ordinal) => {
+      this.pagesOf(owner)!.forEach((page, ordinal) => {
         const inPage = this.pageHash(page);
         if (inPage !== 0) content = mix(mix(content, ordinal), inPage);
       });
@@ -237,7 +258,7 @@ export class Table<S extends TableSchema> {
 
   /** Where this table differs from another of the same schema, in words: `evtchn d1[3].state: unbound -> free`. */
   *diff(other: Table<S>): Generator<string> {
-    for (let owner = 0; owner < Math.max(this.owners.length, other.owners.length); owner++) {
+    for (let owner = 0; owner < Math.max(this.most, other.most); owner++) {
       const ours = this.of(owner);
       const theirs = other.of(owner);
       if (!ours && !theirs) continue;
@@ -257,8 +278,8 @@ export class Table<S extends TableSchema> {
   snapshot(): TableSnapshot {
     const rows = this.used << this.shift;
     return {
-      columns: this.columns.map((column) => column.array.slice(0, rows) as ColumnArray),
-      owners: this.owners.map((extent) => extent?.$pages.slice()),
+      columns: this.columns.map((column) => packed(column.array, rows)),
+      owners: Array.from({ length: this.most }, (_, owner) => this.pagesOf(owner)?.slice()),
       used: this.used,
       spare: this.spare.slice(),
     };
@@ -268,18 +289,38 @@ export class Table<S extends TableSchema> {
     this.used = snapshot.used;
     this.spare = snapshot.spare.slice();
     this.columns.forEach((column, i) => {
-      column.array = snapshot.columns[i]!.slice() as ColumnArray;
+      column.array = new (column.array.constructor as new (values: Packed) => ColumnArray)(snapshot.columns[i]!);
     });
     this.dirty.pages = new Uint8Array(snapshot.used).fill(1);
     this.hashes = new Int32Array(snapshot.used);
     const before = this.owners;
+    this.waiting = [];
     this.owners = snapshot.owners.map((pages, owner) => {
       if (!pages) return undefined;
       // Whoever holds the rows of an owner keeps them: only the pages behind them change.
-      const extent = before[owner] ?? this.extent();
-      extent.$replace(pages);
+      const extent = before[owner];
+      if (extent) extent.$replace(pages);
+      else this.waiting[owner] = pages;
       return extent;
     });
+  }
+
+  /** More than the highest owner id. */
+  private get most(): number {
+    return Math.max(this.owners.length, this.waiting.length);
+  }
+  private pagesOf(owner: number): readonly number[] | undefined {
+    return this.owners[owner]?.$pages ?? this.waiting[owner];
+  }
+  /** Makes the rows of a restored owner. */
+  private wake(owner: number): Extent | undefined {
+    const pages = this.waiting[owner];
+    if (!pages) return undefined;
+    const extent = this.extent();
+    extent.$replace(pages);
+    this.waiting[owner] = undefined;
+    this.owners[owner] = extent;
+    return extent;
   }
 
   /** Gives an extent its pages up to `ordinal`; answers the last. Called by a cell that writes beyond its end. */
@@ -308,7 +349,7 @@ export class Table<S extends TableSchema> {
   }
 
   private own(owner: number, extent: Extent | undefined): void {
-    const old = this.owners[owner];
+    const old = this.owners[owner] ?? this.wake(owner);
     if (this.journal.depth > 0)
       this.journal.recordUndo(() => {
         this.owners[owner] = old;

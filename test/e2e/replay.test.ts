@@ -54,7 +54,7 @@ describe('the Live CD, replayed', () => {
   });
 
   test('a checkpoint goes on as the run itself', () => {
-    const cursor = new Cursor(played.log, 2000);
+    const cursor = new Cursor(played.log, { every: 2000 });
     const middle = Math.floor(played.log.length / 2);
     const before = cursor.hostAt(middle);
     const rest = reenact(played.log, { from: before.checkpoint() });
@@ -64,9 +64,9 @@ describe('the Live CD, replayed', () => {
   });
 
   test('the state at any step is that of a fold which stops there', () => {
-    const cursor = new Cursor(played.log, 1000);
+    const cursor = new Cursor(played.log, { every: 1000 });
     for (const seq of [0, 1, 999, 1000, 1001, Math.floor(played.log.length * 0.7), played.log.length]) {
-      const whole = new Cursor(played.log, 1e9);
+      const whole = new Cursor(played.log, { every: 1e9 });
       expect([seq, cursor.stateAt(seq).digest()]).toEqual([seq, whole.stateAt(seq).digest()]);
     }
   });

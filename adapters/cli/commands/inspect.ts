@@ -3,13 +3,13 @@ import { byteStringToText, utf8ToByteString } from '../../../events/bytes.ts';
 import type { Log } from '../../../events/log.ts';
 import { PAGE_SIZE } from '../../../events/units.ts';
 import { askXl } from '../../../index.ts';
-import { Cursor } from '../../../replay/index.ts';
+import type { Cursor } from '../../../replay/index.ts';
 import type { Host } from '../../../src/host.ts';
 import { Failure } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNames } from '../../play.ts';
 import { describeMoment, hostAt, type Moment, momentOf } from '../moment.ts';
-import { openRun } from '../open-run.ts';
+import { openCursor, openRun } from '../open-run.ts';
 import { jsonValue, type Output } from '../output.ts';
 
 export interface InspectOptions {
@@ -35,7 +35,7 @@ interface Sight {
 export function inspect(path: string, options: InspectOptions, output: Output): number {
   const log = openRun(path);
   return judgeLog(path, () => {
-    const cursor = new Cursor(log);
+    const cursor = openCursor(path, log);
     const moment = momentOf(options.at, log, cursor);
     const sight: Sight = { log, cursor, moment, seq: moment.seq, json: options.json ?? false, output };
     if (options.domain !== undefined) showDomain(options.domain, sight);

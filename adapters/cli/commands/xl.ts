@@ -3,12 +3,12 @@ import { byteStringToText, utf8ToByteString } from '../../../events/bytes.ts';
 import type { Log } from '../../../events/log.ts';
 import { eventsOf } from '../../../events/step.ts';
 import { askXl } from '../../../index.ts';
-import { Cursor } from '../../../replay/index.ts';
+import type { Cursor } from '../../../replay/index.ts';
 import { Failure } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNamed } from '../../play.ts';
 import { hostAt, momentOf } from '../moment.ts';
-import { openRun } from '../open-run.ts';
+import { openCursor, openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
 export interface XlOptions {
@@ -30,7 +30,7 @@ export function xl(args: readonly string[], { run, at }: XlOptions, output: Outp
 
   const log = openRun(path);
   return judgeLog(path, () => {
-    const cursor = new Cursor(log);
+    const cursor = openCursor(path, log);
     const moment = momentOf(at, log, cursor);
     if (command === 'console') return showConsole(words, log, cursor, moment.seq, output);
     const { stdout, stderr, rc } = askXl(hostAt(moment, cursor), argv);
