@@ -143,8 +143,13 @@ export class LiveRun {
         return;
       }
       for (const { source } of found.files) source.close?.();
-      if (found.stranger !== undefined)
-        throw new Failure('this file belongs to another run', found.stranger, 'move it away, or bring its own back', UNUSABLE);
+      if (found.stranger?.isOfAnother)
+        throw new Failure(
+          'this file belongs to another run',
+          found.stranger.path,
+          'move it away, or bring its own back',
+          UNUSABLE,
+        );
     } catch (error) {
       throw error instanceof Failure ? error : systemFailure('prepare the directory', directory, error);
     }

@@ -15,7 +15,7 @@ export interface RunHeader {
   readonly host: unknown;
   /** The immutable images that the run reads, in the order of their numbers in blobs. */
   readonly images: readonly ImageDigest[];
-  /** What the log carries of the images: the pieces that were read, or only the digests above, or nothing. Absent: `reads`. */
+  /** What the log carries of the pieces of images that were read: themselves, or their digests, or nothing. Absent: `reads`. */
   readonly embed?: Embed;
   /** Where this file goes on from another; absent in the first file of a run. */
   readonly part?: Part;
@@ -23,7 +23,6 @@ export interface RunHeader {
 export interface ImageDigest {
   readonly path: string;
   readonly sectors: number;
-  /** Empty where it was not asked for: `embed` is `none`. */
   readonly sha256: string;
 }
 /** What of the images a log carries. */

@@ -4,6 +4,7 @@ export * from './bytes.ts';
 export * from './codec.ts';
 export * from './errno.ts';
 export * from './log.ts';
+export * from './merge.ts';
 export * from './source.ts';
 export * from './step.ts';
 export * from './store.ts';

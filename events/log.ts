@@ -269,6 +269,20 @@ export class Log {
         if (digest.seq >= from) yield digest;
     }
   }
+  /** All that the blocks hold, one after the other. */
+  *contents(): Generator<{
+    readonly steps: readonly Step[];
+    readonly blobs: readonly Blob[];
+    readonly digests: readonly Digest[];
+  }> {
+    for (let block = 0; block < this.at.length; block++) {
+      if (this.kind[block] !== STEPS) continue;
+      const { decoder } = this.fileAt(block);
+      const payload = this.payload(block);
+      const digests = decoder.digests(payload, this.firstSeq[block]!);
+      yield { steps: this.stepsOf(block), blobs: decoder.blobs(payload), digests };
+    }
+  }
   /** The chain value behind so many whole blocks of steps: equal in two runs of one header that are equal up to there. */
   chainBehind(steps: number): Uint8Array | undefined {
     const block = this.blockOf(steps - 1);

@@ -285,7 +285,7 @@ function entryAt(medium: CacheMedium, at: number): { entry: Entry; end: number }
 /** A cache in memory. */
 export class MemoryMedium implements CacheMedium {
   private bytes: Uint8Array;
-  constructor(bytes = new Uint8Array(0)) {
+  constructor(bytes: Uint8Array = new Uint8Array(0)) {
     this.bytes = bytes;
   }
   get size(): number {

@@ -1,4 +1,5 @@
 // The four replays, and what can be asked of a log.
+export { firstDifference, type Parting } from './bisect.ts';
 export { type CachedCheckpoint, type CacheMedium, CheckpointCache, MemoryMedium } from './cache.ts';
 export { decodeCheckpoint, encodeCheckpoint, startOf } from './checkpoint.ts';
 export { Cursor } from './cursor.ts';
@@ -6,7 +7,7 @@ export { type Divergence, describeDivergence, describeStep, formatTime, same, sh
 export { toJsonLine } from './export/jsonl.ts';
 export { fold, foldSteps, newHost } from './fold.ts';
 export { type Followed, type FollowOptions, follow } from './follow.ts';
-export { loggedImages } from './images.ts';
+export { describeImage, loggedImages, missingImages } from './images.ts';
 export { type Reenacted, type ReenactOptions, reenact } from './reenact.ts';
 export { type FoundCheckpoint, newestCheckpoint, type ResumedHost, resumeHost } from './resume.ts';
 export { type VerifyOptions, verify } from './verify.ts';

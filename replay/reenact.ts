@@ -5,12 +5,15 @@ import type { Step } from '../events/vocabulary.ts';
 import { type Checkpoint, Dispatcher, type DispatcherOptions } from '../machines/system/dispatcher.ts';
 import { endOf, PAUSE_EVERY } from '../machines/system/recording.ts';
 import type { HostConfig } from '../src/host-config.ts';
+import type { Image } from '../src/storage/image.ts';
 import { startOf } from './checkpoint.ts';
 import { type Divergence, same } from './divergence.ts';
 import { loggedImages } from './images.ts';
 import { differs } from './verify.ts';
 
 export interface ReenactOptions extends Partial<Pick<DispatcherOptions, 'machines' | 'deciding' | 'images'>> {
+  /** Images that the log does not carry, by the digests in its header. */
+  readonly found?: ReadonlyMap<string, Image>;
   /** Start here instead of at the beginning. */
   readonly from?: Checkpoint;
   /** Stop at the first quiet moment at which this step has been taken, or would be the next. */
@@ -34,7 +37,7 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
   const dispatcher = new Dispatcher({
     config: log.header.host as HostConfig,
     seed: log.header.seed,
-    images: options.images ?? loggedImages(log),
+    images: options.images ?? loggedImages(log, options.found),
     ...(options.machines && { machines: options.machines }),
     ...(options.deciding && { deciding: options.deciding }),
     onStep: (step) => {

@@ -7,10 +7,11 @@ import { ScenarioFailure } from '../load-scenario.ts';
 import { UNUSABLE } from '../log-file.ts';
 import { type XenstoreConformanceOptions, xenstoreConformance } from './commands/conformance.ts';
 import { type HypercallConformanceOptions, hypercallConformance } from './commands/conformance-hypercalls.ts';
+import { diff } from './commands/diff.ts';
 import { type EventsOptions, events } from './commands/events.ts';
 import { type ExportOptions, exportRun } from './commands/export.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
-import { logCheck, logInfo, logRepair } from './commands/log.ts';
+import { type LogOptions, logCheck, logCompact, logInfo, logMerge, logRepair } from './commands/log.ts';
 import { type ReplayOptions, replay } from './commands/replay.ts';
 import { type RunOptions, run } from './commands/run.ts';
 import { why } from './commands/why.ts';
@@ -54,6 +55,7 @@ function commands(done: (status: number) => void): Command {
     .description('play a scenario and record it')
     .option('-o, --output <file>', 'keep the log in this file')
     .option('--durability <mode>', 'what outlives a kill of this program: batch, strict or none: see docs/durability.md', 'none')
+    .option('--embed <what>', 'what of the disks the log carries: reads, hashes or none: see docs/durability.md', 'reads')
     .option('--until <time>', 'end earlier or later than the scenario says, such as 90s')
     .option('--json', 'print figures for a program instead of what an operator sees')
     .option('--quiet', 'print the end only')
@@ -74,6 +76,7 @@ function commands(done: (status: number) => void): Command {
     .option('--verify', 'decide every command again')
     .option('--follow', 'run the actors again over the facts')
     .option('--reenact', 'everything again, from the inputs alone')
+    .option('--image <file...>', 'disks that the log does not carry, in any order: their digests say which they are')
     .option('--json', 'print verdicts for a program')
     .addHelpText('after', examples('replay livecd.xlog', 'replay livecd.xlog --verify --json'))
     .action((path: string, options: ReplayOptions) =>
@@ -120,6 +123,17 @@ function commands(done: (status: number) => void): Command {
     .action((path: string, seq: string, options: { json?: boolean }) => done(why(path, seq, options, output)));
 
   program
+    .command('diff')
+    .argument('<run-a>', 'a log')
+    .argument('<run-b>', 'another one')
+    .description(
+      'where two runs part: their digests first, then step by step. Exit status: 0 the same, 1 they part, 2 unusable log',
+    )
+    .option('--json', 'for a program')
+    .addHelpText('after', examples('diff livecd.xlog other.xlog'))
+    .action((a: string, b: string, options: { json?: boolean }) => done(diff(a, b, options, output)));
+
+  program
     .command('xenstored')
     .description('XenStore behind a Unix socket, for xenstore-read and its like: see docs/xenstored.md')
     .requiredOption('--socket <path>', 'where it listens; XENSTORED_PATH of the tools')
@@ -149,19 +163,36 @@ function commands(done: (status: number) => void): Command {
     .description('what it is, from its header and its blocks')
     .option('--json', 'for a program')
     .addHelpText('after', examples('log info livecd.xlog'))
-    .action((path: string, options: { json?: boolean }) => done(logInfo(path, options, output)));
+    .action((path: string, options: LogOptions) => done(logInfo(path, options, output)));
   log
     .command('check')
     .argument('<run>', 'a log')
     .description('read all of it. Exit status: 0 whole, 1 cut but good as far as it goes, 2 unusable')
+    .option('--json', 'for a program')
     .addHelpText('after', examples('log check livecd.xlog'))
-    .action((path: string) => done(logCheck(path, output)));
+    .action((path: string, options: LogOptions) => done(logCheck(path, options, output)));
   log
     .command('repair')
     .argument('<run>', 'a log that was not closed, and its sidecar if it has one')
     .description('make it one whole file, in its place, with every step that was acknowledged: see docs/durability.md')
+    .option('--json', 'for a program')
     .addHelpText('after', examples('log repair livecd.xlog'))
-    .action((path: string) => done(logRepair(path, output)));
+    .action((path: string, options: LogOptions) => done(logRepair(path, options, output)));
+  log
+    .command('compact')
+    .argument('<run>', 'a log that nobody is writing')
+    .description('make it as small as it can be without a change to any replay, in its place: one file, and one checkpoint')
+    .option('--json', 'for a program')
+    .addHelpText('after', examples('log compact livecd.xlog'))
+    .action((path: string, options: LogOptions) => done(logCompact(path, options, output)));
+  log
+    .command('merge')
+    .argument('<run>', 'the first file of a run of several: RUN.xlog, RUN.2.xlog ...')
+    .description('write all of them as one file, and leave them as they are')
+    .requiredOption('-o, --output <file>', 'the file, which must not be there yet')
+    .option('--json', 'for a program')
+    .addHelpText('after', examples('log merge run.xlog -o whole.xlog'))
+    .action((path: string, options: LogOptions & { output: string }) => done(logMerge(path, options, output)));
 
   const conformance = program
     .command('conformance')

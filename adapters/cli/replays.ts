@@ -1,6 +1,7 @@
 // The four replays of a log, as verdicts for people and machines.
 import { type Log, LogError } from '../../events/log.ts';
 import { type Divergence, fold, follow, reenact, verify } from '../../replay/index.ts';
+import type { Image } from '../../src/storage/image.ts';
 
 export const replayNames = ['fold', 'verify', 'follow', 'reenact'] as const;
 export type ReplayName = (typeof replayNames)[number];
@@ -23,7 +24,7 @@ export const questions: Readonly<Record<ReplayName, string>> = {
 };
 
 /** @throws LogError where a block of the log can not be read */
-export function replayLog(replay: ReplayName, log: Log): Verdict {
+export function replayLog(replay: ReplayName, log: Log, images?: readonly Image[]): Verdict {
   const started = performance.now();
   let at = -1;
   const onStep = ({ seq }: { readonly seq: number }): void => {
@@ -44,7 +45,7 @@ export function replayLog(replay: ReplayName, log: Log): Verdict {
       case 'follow':
         return verdict(follow(log, { onStep }).divergence);
       case 'reenact':
-        return verdict(reenact(log, { onStep }).divergence);
+        return verdict(reenact(log, { onStep, ...(images && { images }) }).divergence);
     }
   } catch (error) {
     if (error instanceof LogError || !(error instanceof Error)) throw error;

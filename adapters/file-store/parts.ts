@@ -1,6 +1,7 @@
 // The files of a run: RUN.xlog, then RUN.2.xlog, RUN.3.xlog ...
 import { hexOf } from '../../events/bytes.ts';
 import { LogError, type Part, readHeader } from '../../events/header.ts';
+import { Log } from '../../events/log.ts';
 import type { Source } from '../../events/source.ts';
 import type { FileLayer } from './file-layer.ts';
 import { sha256 } from './sha256.ts';
@@ -31,8 +32,8 @@ export interface PartFiles {
   /** Where the first file is, or would be. */
   readonly path: string;
   readonly files: readonly PartFile[];
-  /** A file that stands where the next one would be, and is none of this run. */
-  readonly stranger: string | undefined;
+  /** A file that stands where the next one would be and is not it, and why, for people. */
+  readonly stranger: { readonly path: string; readonly why: string; readonly isOfAnother: boolean } | undefined;
 }
 
 /**
@@ -51,11 +52,25 @@ export function findParts(path: string, layer: FileLayer): PartFiles | undefined
     const next = partPath(base, number);
     const found = layer.source(next);
     if (!found) return { path: base, files, stranger: undefined };
-    if (partOf(found)?.run !== run) {
+    const part = partOf(found);
+    // What was merged into the file before it, and has not been removed yet, starts within that.
+    const why =
+      part?.run !== run ? 'belongs to another run' : part.first < stepsIn(files) ? 'is in the file before it' : undefined;
+    if (why !== undefined) {
       found.close?.();
-      return { path: base, files, stranger: next };
+      return { path: base, files, stranger: { path: next, why, isOfAnother: part?.run !== run } };
     }
     files.push({ path: next, source: found });
+  }
+}
+
+/** Where the last of some files of a run ends; its damage is for others to tell of. */
+function stepsIn(files: readonly PartFile[]): number {
+  try {
+    return new Log([files.at(-1)!.source], sha256).length;
+  } catch (error) {
+    if (error instanceof LogError) return 0;
+    throw error;
   }
 }
 

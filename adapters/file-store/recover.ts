@@ -34,7 +34,8 @@ export function readRun(path: string, files: FileLayer = nodeFiles): Log | undef
   const run = examine(path, files);
   if (!run) return undefined;
   const { log, sidecar, parts } = run;
-  const notes = parts.stranger === undefined ? [] : [`${parts.stranger} belongs to another run: it is left aside`];
+  const { stranger } = parts;
+  const notes = stranger ? [`${stranger.path} ${stranger.why}: it is left aside`] : [];
   const last = parts.files.at(-1)!;
   const read = (source: Source, torn: string | undefined): Log =>
     new RunOnDisk([...parts.files.slice(0, -1).map((part) => part.source), source], torn);

@@ -1,7 +1,8 @@
 // A live run with its log: the header, every step, every piece of an image when it is first read, and the end.
+import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesOf } from '../../events/bytes.ts';
 import type { Digest } from '../../events/codec.ts';
-import { type Hash, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from '../../events/log.ts';
+import { type Embed, type Hash, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from '../../events/log.ts';
 import { HypervisorBug } from '../../events/step.ts';
 import { type Acknowledged, type RunSink, StreamSink } from '../../events/store.ts';
 import type { HostConfig } from '../../src/host-config.ts';
@@ -11,6 +12,9 @@ import { type Checkpoint, Dispatcher, type DispatcherOptions } from './dispatche
 /** Images are logged in pieces of this many sectors. */
 export const CHUNK_SECTORS = 8;
 
+/** Of the disks, a log carries what was read up to so many bytes; of what is read beyond that, digests. */
+export const MOST_EMBEDDED = 256 * 2 ** 20;
+
 /** The host's digests go into the log at the first quiet moment after so many steps, and there checkpoints are taken. */
 export const PAUSE_EVERY = 4 * STEPS_PER_BLOCK;
 
@@ -18,7 +22,7 @@ export type RecordingOptions = Omit<DispatcherOptions, 'config' | 'seed' | 'onSt
   readonly header: RunHeader;
   /** Called at every quiet moment whose digests are in the log. */
   readonly onPause?: (dispatcher: Dispatcher, digest: Digest) => void;
-  /** For the chain, where there is a `sink`. */
+  /** SHA-256: for the chain, where there is a `sink`, and for pieces of images that the log does not carry. */
   readonly hash?: Hash;
 } & (
     | { /** Where the run goes; it was made with the same header. */ readonly store: RunSink }
@@ -31,8 +35,14 @@ export class Recording {
   private readonly store: RunSink;
   /** Which pieces of each image the file has. */
   private readonly chunks = new Map<number, Set<number>>();
+  private readonly embed: Embed;
+  private readonly hash: Hash;
+  /** Bytes of images that the log carries. */
+  private embedded = 0;
   constructor(options: RecordingOptions) {
     const { header, hash, images, onPause, ...others } = options;
+    this.embed = header.embed ?? 'reads';
+    this.hash = hash ?? sha256;
     this.store = 'store' in options ? options.store : new StreamSink(header, options.sink, hash);
     this.dispatcher = new Dispatcher({
       ...others,
@@ -68,6 +78,7 @@ export class Recording {
     if (!this.store.rotate) throw new HypervisorBug('this store keeps a run in one piece');
     this.store.rotate(endOf(this.dispatcher), encode(this.dispatcher.checkpoint()));
     this.chunks.clear();
+    this.embedded = 0;
   }
 
   /** Closes the log with the state that the run has led to. Whether it could be kept is what `acknowledge` answers from then on. */
@@ -82,7 +93,14 @@ export class Recording {
     this.store.seal();
   }
 
+  /** What the log says of a piece: nothing of zeros, otherwise its bytes, or its digest where it does not carry them. */
+  private carried(bytes: Uint8Array): Uint8Array {
+    if (bytes.every((byte) => byte === 0)) return nothing;
+    this.embedded += bytes.length;
+    return this.embed === 'hashes' || this.embedded > MOST_EMBEDDED ? this.hash(bytes) : bytes;
+  }
   private isFirst(image: number, chunk: number): boolean {
+    if (this.embed === 'none') return false;
     let chunks = this.chunks.get(image);
     if (!chunks) {
       chunks = new Set();
@@ -101,7 +119,7 @@ export class Recording {
           const first = chunk * CHUNK_SECTORS;
           const bytes = new Uint8Array(Math.min(CHUNK_SECTORS, image.sectors - first) * SECTOR_SIZE);
           image.read(first, bytes);
-          this.store.addBlob({ image: number, chunk, bytes: bytes.some((byte) => byte !== 0) ? bytes : nothing });
+          this.store.addBlob({ image: number, chunk, bytes: this.carried(bytes) });
         }
         image.read(sector, into);
       },

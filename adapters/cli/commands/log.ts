@@ -1,23 +1,41 @@
 // xenolog log: what a log is, whether it is whole, and how it becomes so.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { HostConfig } from '../../../src/host-config.ts';
+import { openCache } from '../../file-store/cache-file.ts';
+import { compactRun, writeMerged } from '../../file-store/compact.ts';
+import { nodeFiles } from '../../file-store/file-layer.ts';
+import { findParts } from '../../file-store/parts.ts';
 import { recoverLog } from '../../file-store/recover.ts';
-import { judgeLog, logAt } from '../../log-file.ts';
+import { judgeLog } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
-/** Tells about a log from its header and its blocks. */
-export function logInfo(path: string, { json }: { readonly json?: boolean }, output: Output): number {
+export interface LogOptions {
+  readonly json?: boolean;
+}
+
+/** Bytes that are read at once. */
+const CHUNK = 1 << 20;
+
+/** Tells about a log from its headers and its blocks. */
+export function logInfo(path: string, { json }: LogOptions, output: Output): number {
   const log = openRun(path);
-  const file = readFileSync(logAt(path));
+  const files = filesOf(path);
   const config = log.header.host as HostConfig;
   let blobs = 0;
   let blobBytes = 0;
-  for (const { bytes } of log.blobs()) {
-    blobs++;
-    blobBytes += bytes.length;
-  }
+  let digests = 0;
+  judgeLog(path, () => {
+    for (const block of log.contents()) {
+      digests += block.digests.length;
+      for (const { bytes } of block.blobs) {
+        blobs++;
+        blobBytes += bytes.length;
+      }
+    }
+  });
+  const cache = openCache(path, log, 'read');
+  const checkpoints = cache?.cache.list().map(({ seq }) => seq) ?? [];
   const info = {
     format: log.format,
     xenolog: log.header.xenolog,
@@ -26,13 +44,18 @@ export function logInfo(path: string, { json }: { readonly json?: boolean }, out
     pcpus: config.pcpus,
     memory_mib: config.memory_mib,
     images: log.header.images,
-    steps: log.length,
-    bytes: file.length,
+    embed: log.header.embed ?? 'reads',
+    first: log.first,
+    steps: log.length - log.first,
+    bytes: log.size,
+    files,
     blobs,
     blob_bytes: blobBytes,
+    digests,
+    checkpoints,
     closed: log.end !== undefined,
     state: log.end?.state ?? null,
-    sha256: createHash('sha256').update(file).digest('hex'),
+    run: log.run,
   };
   if (json) {
     output.json(info);
@@ -41,34 +64,99 @@ export function logInfo(path: string, { json }: { readonly json?: boolean }, out
   const say = (name: string, value: string | number): void => output.line(`${name.padEnd(10)}${value}`);
   say('format', `${info.format}, written by xenolog ${info.xenolog}`);
   say('host', `Xen ${info.xen_version}, ${info.pcpus} pCPUs, ${info.memory_mib} MiB, seed ${info.seed}`);
-  say('steps', `${info.steps} in ${info.bytes} bytes`);
-  for (const { path: image, sectors, sha256 } of info.images) say('image', `${image}, ${sectors} sectors, ${sha256}`);
-  say('pieces', `${info.blobs} pieces of images, ${info.blob_bytes} bytes`);
+  say('steps', `${info.steps}${log.first > 0 ? `, from ${log.first} on,` : ''} in ${info.bytes} bytes`);
+  for (const { path: image, sectors, sha256 } of info.images)
+    say('image', `${image}, ${sectors} sectors, ${sha256 === '' ? 'no digest' : sha256}`);
+  say('pieces', `${info.blobs} pieces of images, ${info.blob_bytes} bytes (--embed ${info.embed})`);
+  say('digests', `of the host, at ${info.digests} moments; checkpoints beside it at ${checkpoints.length}`);
   say('end', log.end ? `closed; state ${log.end.state}, memory ${log.end.memory}` : 'cut: it was not closed');
-  say('sha256', info.sha256);
+  for (const file of files) say('sha256', files.length > 1 ? `${file.sha256} ${file.path}` : file.sha256);
   return 0;
 }
 
-/** Reads every block and every step of a log. 0: it is whole; 1: it was cut, but what is there is good; a damaged log is a `Failure`. */
-export function logCheck(path: string, output: Output): number {
+/** The files of a run, each with its digest. */
+const filesOf = (path: string): { readonly path: string; readonly bytes: number; readonly sha256: string }[] =>
+  (findParts(path, nodeFiles)?.files ?? []).map(({ path: file, source }) => {
+    const hash = createHash('sha256');
+    for (let at = 0; at < source.size; at += CHUNK) hash.update(source.read(at, CHUNK));
+    source.close?.();
+    return { path: file, bytes: source.size, sha256: hash.digest('hex') };
+  });
+
+/**
+ * Reads every block and every step of a log, and every checkpoint beside it. 0: it is whole; 1: it was cut, but what is there is good; a
+ * damaged log is a `Failure`. What is wrong with the checkpoints is said, and changes nothing.
+ */
+export function logCheck(path: string, { json }: LogOptions, output: Output): number {
   const log = openRun(path);
   let steps = 0;
   judgeLog(path, () => {
     for (const _ of log.steps()) steps++;
   });
-  output.line(`${path}: ${steps} steps, every block's checksums and chain are right${log.end ? '' : '; it was cut'}`);
+  const cache = openCache(path, log, 'read')?.cache;
+  const damaged = (cache?.list() ?? []).filter(({ seq }) => !cache!.read(seq)).map(({ seq }) => seq);
+  if (json) {
+    output.json({
+      steps,
+      first: log.first,
+      files: log.parts,
+      closed: log.end !== undefined,
+      torn: log.torn ?? null,
+      checkpoints: cache ? { count: cache.list().length, damaged, problem: cache.problem ?? null } : null,
+    });
+    return log.end ? 0 : 1;
+  }
+  const files = log.parts > 1 ? ` in ${log.parts} files` : '';
+  output.line(`${path}: ${steps} steps${files}, every block's checksums and chain are right${log.end ? '' : '; it was cut'}`);
+  if (cache?.problem !== undefined) output.line(`${path}-cache: ${cache.problem}; it will be made again, or may be deleted`);
+  else if (damaged.length > 0)
+    output.line(`${path}-cache: the checkpoints at ${damaged.join(', ')} are damaged, and will not be used`);
   return log.end ? 0 : 1;
 }
 
-/** Makes a run that was not closed one whole file. 0: it is one now; a sidecar that may not be used, or a damaged log, is a `Failure`. */
-export function logRepair(path: string, output: Output): number {
-  const { steps, folded, cut, closed } = judgeLog(path, () => recoverLog(path));
+/** Makes a run that was not closed whole files. 0: it is now; a sidecar that may not be used, or a damaged log, is a `Failure`. */
+export function logRepair(path: string, { json }: LogOptions, output: Output): number {
+  const recovery = judgeLog(path, () => recoverLog(path));
+  if (json) {
+    output.json(recovery);
+    return 0;
+  }
+  const { steps, folded, cut, closed, damage } = recovery;
   const done = [
     ...(folded > 0 ? [`${folded} of them were in its sidecar`] : []),
     ...(cut > 0 ? [`${cut} unfinished bytes were cut off`] : []),
+    ...(damage === undefined ? [] : [`of the sidecar what was whole was used: ${damage}`]),
   ];
   output.line(
     `${path}: ${steps} steps${closed ? ', closed' : ''}; ${done.length > 0 ? done.join('; ') : 'there was nothing to repair'}`,
   );
+  return 0;
+}
+
+/** Makes a run as small as it can be without a change to any replay, in its place. */
+export function logCompact(path: string, { json }: LogOptions, output: Output): number {
+  const { recovery, files, before, after } = judgeLog(path, () => compactRun(path));
+  if (json) output.json({ ...recovery, files, before, after });
+  else
+    output.line(
+      `${path}: ${recovery.steps} steps${files > 1 ? ` of ${files} files in one` : ''}; ${before} bytes before, with its checkpoints, ${after} now`,
+    );
+  return 0;
+}
+
+/** Writes all files of a run as one, and leaves them as they are. */
+export function logMerge(
+  path: string,
+  { output: target, json }: LogOptions & { readonly output: string },
+  output: Output,
+): number {
+  const log = openRun(path);
+  const bytes = judgeLog(path, () => writeMerged(log, target));
+  const merged = { files: log.parts, steps: log.length - log.first, bytes, closed: log.end !== undefined };
+  if (json) output.json(merged);
+  else
+    output.line(
+      `${target}: ${merged.steps} steps of ${merged.files} files, ${bytes} bytes${merged.closed ? '' : '; the run was not closed'}`,
+    );
   return 0;
 }

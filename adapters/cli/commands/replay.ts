@@ -1,11 +1,19 @@
 // xenolog replay: does this code still lead to the same run?
-import { describeDivergence } from '../../../replay/index.ts';
-import { judgeLog } from '../../log-file.ts';
+import { describeDivergence, describeImage, loggedImages, missingImages } from '../../../replay/index.ts';
+import type { Image } from '../../../src/storage/image.ts';
+import { Failure } from '../../failure.ts';
+import { fileImage } from '../../file-image.ts';
+import { judgeLog, UNUSABLE } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 import { questions, type ReplayName, replayLog, replayNames, type Verdict } from '../replays.ts';
 
-export type ReplayOptions = { readonly [N in ReplayName]?: boolean } & { readonly json?: boolean; readonly debug?: boolean };
+export type ReplayOptions = { readonly [N in ReplayName]?: boolean } & {
+  /** Disks that the log does not carry. */
+  readonly image?: readonly string[];
+  readonly json?: boolean;
+  readonly debug?: boolean;
+};
 
 const DIVERGED = 1;
 
@@ -14,8 +22,17 @@ export function replay(path: string, options: ReplayOptions, output: Output): nu
   const log = openRun(path);
   const chosen = replayNames.filter((name) => options[name]);
   const verdicts: Verdict[] = [];
+  const brought = imagesOf(options.image ?? []);
+  const missing = judgeLog(path, () => missingImages(log, brought)).map(describeImage);
+  if (missing.length > 0 && options.reenact)
+    throw new Failure(`the log does not carry ${missing.join(', ')}`, path, 'bring what is missing with --image FILE', UNUSABLE);
   for (const name of chosen.length > 0 ? chosen : replayNames) {
-    const verdict = judgeLog(path, () => replayLog(name, log));
+    if (name === 'reenact' && missing.length > 0) {
+      if (!options.json)
+        output.line(`reenact  left out: the log does not carry ${missing.join(', ')}; bring it with --image FILE`);
+      continue;
+    }
+    const verdict = judgeLog(path, () => replayLog(name, log, loggedImages(log, brought)));
     verdicts.push(verdict);
     if (!options.json) for (const line of describeVerdict(verdict, log.length)) output.line(line);
     if (options.debug && verdict.error) process.stderr.write(`${verdict.error.stack}\n`);
@@ -24,6 +41,7 @@ export function replay(path: string, options: ReplayOptions, output: Output): nu
     output.json({
       steps: log.length,
       closed: log.end !== undefined,
+      missing_images: missing,
       replays: verdicts.map(({ replay, divergence, ms }) => ({
         replay,
         same: divergence === null,
@@ -33,6 +51,15 @@ export function replay(path: string, options: ReplayOptions, output: Output): nu
     });
   return verdicts.every(({ divergence }) => divergence === null) ? 0 : DIVERGED;
 }
+
+/** By their digests, which tell which they are. */
+const imagesOf = (paths: readonly string[]): ReadonlyMap<string, Image> =>
+  new Map(
+    paths.map((path) => {
+      const image = fileImage(path);
+      return [image.sha256(), image];
+    }),
+  );
 
 export function describeVerdict({ replay, divergence, ms }: Verdict, steps: number): string[] {
   const name = replay.padEnd(8);

@@ -1,7 +1,7 @@
 // xenolog run: plays a scenario, records it, and shows what an operator would see.
 import { setImmediate } from 'node:timers/promises';
 import { byteStringToText } from '../../../events/bytes.ts';
-import type { RunEnd } from '../../../events/log.ts';
+import { type Embed, embeds, type RunEnd } from '../../../events/log.ts';
 import { HypervisorBug } from '../../../events/step.ts';
 import type { Ns } from '../../../events/units.ts';
 import { askXl } from '../../../index.ts';
@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly output?: string;
   /** One of `durabilities`. Without it `none`: a run that is stopped can be made again from its scenario, byte for byte. */
   readonly durability?: string;
+  /** One of `embeds`; without it `reads`. */
+  readonly embed?: string;
   readonly until?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -39,8 +41,9 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
   const loaded = loadScenario(path);
   const until = untilOf(options, loaded);
   const durability = durabilityOf(options.durability ?? 'none');
-  const file =
-    options.output === undefined ? undefined : new FileStore({ path: options.output, header: loaded.header, durability });
+  const embed = embedOf(options);
+  const header = embed === 'reads' ? loaded.header : { ...loaded.header, embed };
+  const file = options.output === undefined ? undefined : new FileStore({ path: options.output, header, durability });
   const report = new Report();
   let end: RunEnd;
   let played: Played;
@@ -49,7 +52,7 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
   try {
     let size = 0;
     const recording = new Recording({
-      header: loaded.header,
+      header,
       images: loaded.images,
       hash: sha256,
       ...(file
@@ -106,6 +109,12 @@ export function durabilityOf(durability: string): Durability {
   const known = durabilities.find((name) => name === durability);
   if (known) return known;
   throw new Failure('no such durability', `--durability ${durability}`, `choose one of ${durabilities.join(', ')}`);
+}
+
+function embedOf({ embed = 'reads' }: RunOptions): Embed {
+  const known = embeds.find((name) => name === embed);
+  if (known) return known;
+  throw new Failure('there is nothing of that name to embed', `--embed ${embed}`, `choose one of ${embeds.join(', ')}`);
 }
 
 /** @throws Failure where the log can not be kept: nothing may be shown of steps that would be lost */
