@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { type Log, LogError } from '../events/log.ts';
 import { Failure, systemFailure } from './failure.ts';
 import { readRun } from './file-store/recover.ts';
+import { type LmdbAddress, lmdbAddress } from './lmdb-store/database.ts';
+import { readLmdb } from './lmdb-store/lmdb-store.ts';
 
 export { sha256 } from './file-store/sha256.ts';
 
@@ -50,9 +52,10 @@ export function openLog(name: string): Log {
   return judgeLog(path, () => {
     let log: Log | undefined;
     try {
-      log = readRun(path);
+      const database = lmdbAddress(path);
+      log = database ? readLmdb(database.directory, runOf(database)) : readRun(path);
     } catch (error) {
-      throw error instanceof LogError ? error : systemFailure('read the log', path, error, UNUSABLE);
+      throw error instanceof LogError || error instanceof Failure ? error : systemFailure('read the log', path, error, UNUSABLE);
     }
     if (!log) throw systemFailure('read the log', path, { code: 'ENOENT' }, UNUSABLE);
     return log;
@@ -63,6 +66,12 @@ export function openLog(name: string): Log {
 export const logAt = (path: string): string =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, RUN) : path;
 export const RUN = 'run.xlog';
+
+/** @throws Failure where an address names no run */
+export function runOf({ directory, run }: LmdbAddress): string {
+  if (run !== undefined && run !== '') return run;
+  throw new Failure('the address names a database and no run', `lmdb:${directory}`, 'write lmdb:DIRECTORY#RUN', UNUSABLE);
+}
 
 /** Does something with a log; what is wrong with the log itself becomes a `Failure` that names its file. */
 export function judgeLog<T>(path: string, use: () => T): T {

@@ -203,6 +203,11 @@ export class Log {
   get shape(): Shape {
     return this.files.at(-1)!.shape;
   }
+  /** The last file's bytes from a place on. */
+  tail(at: number): Uint8Array {
+    const { source } = this.files.at(-1)!;
+    return source.read(at, source.size - at);
+  }
   /** The checkpoint that the first file here starts from, as `encodeCheckpoint` made it: where `first` is not 0. */
   get start(): Uint8Array | undefined {
     return this.first > 0 && this.kind[0] === START ? this.payload(0) : undefined;

@@ -3,6 +3,7 @@ import type { Log } from '../../events/log.ts';
 import { Cursor } from '../../replay/index.ts';
 import { openCache } from '../file-store/cache-file.ts';
 import { lockOf } from '../file-store/lock.ts';
+import { lmdbAddress } from '../lmdb-store/database.ts';
 import { openLog } from '../log-file.ts';
 
 /** Opens a log; what was lost at its end is said on stderr, and no reason to stop. */
@@ -17,6 +18,7 @@ const LONG = 1 << 18;
 
 /** A cursor that uses the checkpoints beside a log, and adds to them where the log is long and nobody is writing it. */
 export function openCursor(path: string, log: Log): Cursor {
+  if (lmdbAddress(path)) return new Cursor(log);
   try {
     const mode = log.length > LONG && !existsSync(lockOf(path)) ? 'write' : 'read';
     const open = mode === 'write' ? openCache(path, log, 'write') : openCache(path, log, 'read');

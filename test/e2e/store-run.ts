@@ -2,6 +2,8 @@
 //   node dist/test/e2e/store-run.js PATH MODE    appends until it is killed; a line on stdout for each acknowledgement
 import { writeSync } from 'node:fs';
 import { FileStore } from '../../adapters/file-store/file-store.ts';
+import { lmdbAddress } from '../../adapters/lmdb-store/database.ts';
+import { LmdbStore } from '../../adapters/lmdb-store/lmdb-store.ts';
 import type { Blob } from '../../events/codec.ts';
 import type { RunHeader } from '../../events/log.ts';
 import type { RunSink } from '../../events/store.ts';
@@ -34,7 +36,12 @@ export function appendStep(sink: RunSink, seq: number): void {
 
 if (process.argv[1] === import.meta.filename) {
   const [, , path, durability] = process.argv;
-  const store = new FileStore({ path: path!, header, durability: durability as 'batch' | 'strict' });
+  const mode = durability as 'batch' | 'strict';
+  const { directory, run } = lmdbAddress(path!) ?? {};
+  const store =
+    directory === undefined
+      ? new FileStore({ path: path!, header, durability: mode })
+      : new LmdbStore({ directory, run: run!, header, durability: mode });
   for (let seq = 0; ; ) {
     for (const last = seq + 1 + (seq % 13); seq < last; seq++) appendStep(store, seq);
     const answer = store.acknowledge();

@@ -7,11 +7,13 @@ import { describe, expect, test } from 'vitest';
 import { type Durability, durabilities, FileStore } from '../../adapters/file-store/file-store.ts';
 import { readRun, recoverLog } from '../../adapters/file-store/recover.ts';
 import { SIDECAR_HEADER_SIZE, sidecarOf } from '../../adapters/file-store/sidecar.ts';
+import { openEnvironment, runsIn } from '../../adapters/lmdb-store/database.ts';
+import { LmdbStore, readLmdb, repairLmdb } from '../../adapters/lmdb-store/lmdb-store.ts';
 import { Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
 import { type EventStore, MemoryStore } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { FaultyFiles } from './faulty-files.ts';
-import { root, scratchDirectory } from './program.ts';
+import { livecd, root, scratchDirectory, xenolog } from './program.ts';
 import { appendStep, header, pieceOf, stepOf } from './store-run.ts';
 
 const PATH = 'a.xlog';
@@ -38,6 +40,13 @@ const stores: readonly (readonly [string, () => EventStore])[] = [
   ...durabilities.map(
     (durability) =>
       [`file, ${durability}`, () => new FileStore({ path: join(directory, `${runs++}.xlog`), header, durability })] as const,
+  ),
+  ...durabilities.map(
+    (durability) =>
+      [
+        `lmdb, ${durability}`,
+        () => new LmdbStore({ directory: join(directory, `lmdb-${durability}`), run: `run ${runs++}`, header, durability }),
+      ] as const,
   ),
 ];
 
@@ -350,6 +359,82 @@ describe('kill -9', () => {
     },
     Math.max(120_000, kills * 5_000),
   );
+});
+
+describe('runs in a database', () => {
+  const place = join(directory, 'many');
+  const stored = (run: string) => new LmdbStore({ directory: place, run, header, durability: 'batch' });
+  const lengths = [
+    ['a', 5],
+    ['a b', BLOCK + 7],
+    ['z', 0],
+  ] as const;
+  test('are apart, and each is byte for byte what a file would have', () => {
+    for (const [run, steps] of lengths) {
+      const store = stored(run);
+      fill(store, 0, steps);
+      store.acknowledge();
+      store.close(end(steps));
+    }
+    const environment = openEnvironment(place);
+    expect(runsIn(environment.bytes)).toEqual(['a', 'a b', 'z']);
+    environment.close();
+    for (const [run, steps] of lengths) expect(readLmdb(place, run)!.tail(0)).toEqual(closedFile(steps));
+    expect(readLmdb(place, 'b')).toBeUndefined();
+  });
+  test('one that is written a second time is replaced, and no other', () => {
+    const store = stored('a b');
+    fill(store, 0, 3);
+    store.close(end(3));
+    expect(readLmdb(place, 'a b')!.tail(0)).toEqual(closedFile(3));
+    expect(readLmdb(place, 'a')!.length).toBe(5);
+  });
+  test('have one writer each', () => {
+    const first = stored('c');
+    const other = stored('d');
+    expect(() => stored('c')).toThrow(`process ${process.pid} is writing this run`);
+    first.seal();
+    other.seal();
+  });
+  test('that were killed read up to the last acknowledged step, and are repaired', async () => {
+    const writer = join(root, 'dist/test/e2e/store-run.js');
+    for (let n = 0; n < 3; n++) {
+      const child = spawn(process.execPath, [writer, `lmdb:${place}#killed ${n}`, n % 2 === 0 ? 'batch' : 'strict']);
+      let said = '';
+      child.stdout.on('data', (text) => {
+        said += text;
+      });
+      const gone = new Promise((resolve) => child.on('close', resolve));
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      await new Promise((resolve) => setTimeout(resolve, 100 + 70 * n));
+      child.kill('SIGKILL');
+      await gone;
+      const acknowledged = Number(said.slice(0, said.lastIndexOf('\n')).split('\n').at(-1));
+      const log = readLmdb(place, `killed ${n}`)!;
+      expect(log.length).toBeGreaterThanOrEqual(acknowledged);
+      for (const step of log.steps())
+        if (JSON.stringify(step) !== JSON.stringify(stepOf(step.seq))) expect(step).toEqual(stepOf(step.seq));
+      expect(repairLmdb(place, `killed ${n}`)).toMatchObject({ steps: log.length, closed: false });
+      const after = readLmdb(place, `killed ${n}`)!;
+      expect(after.tail(0)).toEqual(log.tail(0));
+      expect(repairLmdb(place, `killed ${n}`)).toMatchObject({ folded: 0 });
+    }
+  }, 120_000);
+  test('are read by every command', () => {
+    const address = `lmdb:${join(directory, 'cli')}#livecd`;
+    expect(xenolog('run', livecd, '--until', '10s', '--quiet', '-o', address)).toMatchObject({ status: 0 });
+    const file = join(directory, 'cli.xlog');
+    expect(xenolog('run', livecd, '--until', '10s', '--quiet', '-o', file)).toMatchObject({ status: 0 });
+    expect(xenolog('replay', address)).toMatchObject({ status: 0 });
+    expect(xenolog('diff', address, file)).toMatchObject({ status: 0 });
+    expect(JSON.parse(xenolog('log', 'info', address, '--json').stdout)).toMatchObject({ closed: true, run: readRun(file)!.run });
+    expect(xenolog('log', 'info', address.split('#')[0]!).stdout).toMatch(/^livecd +\d+ steps/);
+    const copy = join(directory, 'copy.xlog');
+    expect(xenolog('log', 'merge', address, '-o', copy).status).toBe(0);
+    expect(readFileSync(copy)).toEqual(readFileSync(file));
+    expect(xenolog('log', 'compact', address)).toMatchObject({ status: 1, stderr: expect.stringContaining('log merge') });
+    expect(xenolog('events', `${address}x`)).toMatchObject({ status: 2, stderr: expect.stringContaining('no such file') });
+  }, 120_000);
 });
 
 describe('two writers', () => {

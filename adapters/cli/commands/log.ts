@@ -1,12 +1,17 @@
 // xenolog log: what a log is, whether it is whole, and how it becomes so.
 import { createHash } from 'node:crypto';
+import type { Log } from '../../../events/log.ts';
+import { bytesSource } from '../../../events/source.ts';
 import type { HostConfig } from '../../../src/host-config.ts';
+import { Failure } from '../../failure.ts';
 import { openCache } from '../../file-store/cache-file.ts';
 import { compactRun, writeMerged } from '../../file-store/compact.ts';
 import { nodeFiles } from '../../file-store/file-layer.ts';
 import { findParts } from '../../file-store/parts.ts';
 import { recoverLog } from '../../file-store/recover.ts';
-import { judgeLog } from '../../log-file.ts';
+import { lmdbAddress, openEnvironment, runsIn } from '../../lmdb-store/database.ts';
+import { repairLmdb } from '../../lmdb-store/lmdb-store.ts';
+import { judgeLog, runOf } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
@@ -19,8 +24,10 @@ const CHUNK = 1 << 20;
 
 /** Tells about a log from its headers and its blocks. */
 export function logInfo(path: string, { json }: LogOptions, output: Output): number {
+  const database = lmdbAddress(path);
+  if (database && database.run === undefined) return listRuns(database.directory, json ?? false, output);
   const log = openRun(path);
-  const files = filesOf(path);
+  const files = filesOf(path, log);
   const config = log.header.host as HostConfig;
   let blobs = 0;
   let blobBytes = 0;
@@ -34,7 +41,7 @@ export function logInfo(path: string, { json }: LogOptions, output: Output): num
       }
     }
   });
-  const cache = openCache(path, log, 'read');
+  const cache = database ? undefined : openCache(path, log, 'read');
   const checkpoints = cache?.cache.list().map(({ seq }) => seq) ?? [];
   const info = {
     format: log.format,
@@ -74,14 +81,31 @@ export function logInfo(path: string, { json }: LogOptions, output: Output): num
   return 0;
 }
 
-/** The files of a run, each with its digest. */
-const filesOf = (path: string): { readonly path: string; readonly bytes: number; readonly sha256: string }[] =>
-  (findParts(path, nodeFiles)?.files ?? []).map(({ path: file, source }) => {
-    const hash = createHash('sha256');
-    for (let at = 0; at < source.size; at += CHUNK) hash.update(source.read(at, CHUNK));
-    source.close?.();
-    return { path: file, bytes: source.size, sha256: hash.digest('hex') };
+/** What there is in a database. */
+function listRuns(directory: string, json: boolean, output: Output): number {
+  const { bytes, close } = openEnvironment(directory);
+  const runs = runsIn(bytes).map((run) => {
+    const { length, size, end } = openRun(`lmdb:${directory}#${run}`);
+    return { run, steps: length, bytes: size, closed: end !== undefined };
   });
+  close();
+  if (json) output.json(runs);
+  else
+    for (const { run, steps, bytes: size, closed } of runs)
+      output.line(`${run.padEnd(20)} ${steps} steps, ${size} bytes${closed ? '' : ', not closed'}`);
+  return 0;
+}
+
+/** The files of a run, each with its digest. A run in a database is as a file of the same bytes. */
+const filesOf = (path: string, log: Log): { readonly path: string; readonly bytes: number; readonly sha256: string }[] =>
+  (lmdbAddress(path) ? [{ path, source: bytesSource(log.tail(0)) }] : (findParts(path, nodeFiles)?.files ?? [])).map(
+    ({ path: file, source }) => {
+      const hash = createHash('sha256');
+      for (let at = 0; at < source.size; at += CHUNK) hash.update(source.read(at, CHUNK));
+      source.close?.();
+      return { path: file, bytes: source.size, sha256: hash.digest('hex') };
+    },
+  );
 
 /**
  * Reads every block and every step of a log, and every checkpoint beside it. 0: it is whole; 1: it was cut, but what is there is good; a
@@ -93,7 +117,7 @@ export function logCheck(path: string, { json }: LogOptions, output: Output): nu
   judgeLog(path, () => {
     for (const _ of log.steps()) steps++;
   });
-  const cache = openCache(path, log, 'read')?.cache;
+  const cache = lmdbAddress(path) ? undefined : openCache(path, log, 'read')?.cache;
   const damaged = (cache?.list() ?? []).filter(({ seq }) => !cache!.read(seq)).map(({ seq }) => seq);
   if (json) {
     output.json({
@@ -116,7 +140,8 @@ export function logCheck(path: string, { json }: LogOptions, output: Output): nu
 
 /** Makes a run that was not closed whole files. 0: it is now; a sidecar that may not be used, or a damaged log, is a `Failure`. */
 export function logRepair(path: string, { json }: LogOptions, output: Output): number {
-  const recovery = judgeLog(path, () => recoverLog(path));
+  const database = lmdbAddress(path);
+  const recovery = judgeLog(path, () => (database ? repairLmdb(database.directory, runOf(database)) : recoverLog(path)));
   if (json) {
     output.json(recovery);
     return 0;
@@ -135,6 +160,7 @@ export function logRepair(path: string, { json }: LogOptions, output: Output): n
 
 /** Makes a run as small as it can be without a change to any replay, in its place. */
 export function logCompact(path: string, { json }: LogOptions, output: Output): number {
+  if (lmdbAddress(path)) throw new Failure('a run in a database is as small as it can be', path, 'log merge writes it as a file');
   const { recovery, files, before, after } = judgeLog(path, () => compactRun(path));
   if (json) output.json({ ...recovery, files, before, after });
   else
