@@ -3,15 +3,16 @@
 import { createActor } from 'xstate';
 import type { RunHeader } from '../events/log.ts';
 import type { Command, Fact } from '../events/vocabulary.ts';
+import { Dispatcher } from '../machines/system/dispatcher.ts';
 import { Recording } from '../machines/system/recording.ts';
 import { vcpu } from '../machines/vcpu.ts';
 import { pvDomain } from '../src/abi/domctl.ts';
 import { takePending } from '../src/core/evtchn/pending.ts';
 import { evolve } from '../src/host.ts';
-import { defaultHost } from '../src/host-config.ts';
+import { defaultHost, type HostConfig } from '../src/host-config.ts';
 import { BIND, BLOCK, CHANNELS, CLOSE, DOMAINS, type Mix, peerOf, SEND } from './mix.ts';
 
-const header: RunHeader = {
+export const header: RunHeader = {
   xenolog: 'bench',
   seed: 1,
   xen_version: '4.17',
@@ -26,8 +27,9 @@ export class LiveBench {
   /** The facts that went to vCPU actors, if they are to be counted. */
   readonly sent: { readonly domid: number; readonly fact: Fact }[] = [];
 
-  constructor(sink: (bytes: Uint8Array) => void, domains = DOMAINS, keep = false) {
-    this.recording = new Recording({ header, images: [], sink });
+  constructor(sink: (bytes: Uint8Array) => void, domains = DOMAINS, keep = false, unrecorded = false) {
+    const plain = unrecorded && new Dispatcher({ config: header.host as HostConfig, seed: header.seed, images: [] });
+    this.recording = plain ? ({ dispatcher: plain } as Recording) : new Recording({ header, images: [], sink });
     const { dispatcher } = this.recording;
     for (let domid = 1; domid <= domains; domid++) {
       this.call({

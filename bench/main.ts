@@ -2,13 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Log } from '../events/log.ts';
-import { Cursor, fold } from '../replay/index.ts';
 import { prepareBare } from './bare.ts';
 import { CoreBench, foldCore } from './core.ts';
 import { bareGrants, GrantBench } from './gnttab.ts';
 import { atLeast, atMost, figure, interleaved, median, type Row, seconds, short, table } from './harness.ts';
 import { bareXstate, LiveBench } from './live.ts';
 import { runLivecd } from './livecd.ts';
+import { logBench } from './log.ts';
 import { makeMix } from './mix.ts';
 import { prepareNaive } from './naive.ts';
 import { perCall, perIdleDomain } from './scale.ts';
@@ -20,15 +20,6 @@ const { values: options } = parseArgs({
 const scale = options.short ? 0.1 : 1;
 const count = (calls: number): number => Math.round(calls * scale);
 const discard = (): void => {};
-
-/** The log of one live run on the mix, as bytes. */
-function logOf(calls: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const live = new LiveBench((bytes) => parts.push(bytes.slice()));
-  live.run(makeMix(calls));
-  live.recording.finish();
-  return new Uint8Array(Buffer.concat(parts));
-}
 
 const benches: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   core() {
@@ -117,20 +108,8 @@ const benches: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
     ];
   },
 
-  seek() {
-    const log = new Log(logOf(count(1_000_000)));
-    const cursor = new Cursor(log);
-    const first = seconds(() => cursor.stateAt(log.length));
-    const whole = median([1, 2, 3].map(() => seconds(() => fold(log))));
-    const seeks = Array.from({ length: 41 }, (_, i) => {
-      const seq = Math.floor((log.length * ((i * 17) % 41)) / 41);
-      return seconds(() => cursor.stateAt(seq));
-    });
-    const p50 = median(seeks);
-    return [
-      { name: `first seek in ${short(log.length)} steps (keeps states)`, value: first * 1000, unit: 'ms', ...figure },
-      { name: 'seek, p50', value: p50 * 1000, unit: 'ms', anchor: 'a full fold', ...atMost(p50 / whole, 0.03) },
-    ];
+  log() {
+    return logBench(scale);
   },
 
   memory() {

@@ -1,0 +1,303 @@
+// The log as a store: what durability costs beside the bare calls, what reading a large log takes, what a checkpoint and a seek take.
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type FileLayer, nodeFiles } from '../adapters/file-store/file-layer.ts';
+import { FileStore } from '../adapters/file-store/file-store.ts';
+import { readRun, recoverLog } from '../adapters/file-store/recover.ts';
+import { sha256 } from '../adapters/file-store/sha256.ts';
+import { RowWriter, sidecarOf } from '../adapters/file-store/sidecar.ts';
+import { END, STEPS, sealBlock } from '../events/block.ts';
+import { BlockEncoder } from '../events/codec.ts';
+import { encodeHeader } from '../events/header.ts';
+import { Log, STEPS_PER_BLOCK } from '../events/log.ts';
+import { bytesSource, type Source } from '../events/source.ts';
+import type { Step } from '../events/vocabulary.ts';
+import { CheckpointCache, Cursor, fold, MemoryMedium } from '../replay/index.ts';
+import { atLeast, atMost, figure, interleaved, median, type Row, seconds, short } from './harness.ts';
+import { LiveBench, header as liveHeader } from './live.ts';
+import { DOMAINS, makeMix } from './mix.ts';
+
+/** Steps that a host acknowledges at once: what one request to XenStore leads to, on the average of a boot. */
+const BATCH = 8;
+
+export function logBench(scale: number): Row[] {
+  const directory = mkdtempSync(join(tmpdir(), 'xenolog-bench-'));
+  try {
+    const file = mixLog(Math.round(300_000 * scale));
+    const log = new Log([bytesSource(file)], sha256);
+    const steps = [...log.steps()];
+    return [
+      ...durable(directory, steps.slice(0, Math.round(4000 * scale))),
+      size(file, steps),
+      recording(Math.round(150_000 * scale)),
+      ...large(directory, log, steps, 2 ** 30 * scale),
+      ...idleDomains(),
+      ...seeks(Math.round(1_000_000 * scale)),
+    ];
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** One live run on the mix, as bytes. */
+export function mixLog(calls: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const live = new LiveBench((bytes) => parts.push(bytes.slice()));
+  live.run(makeMix(calls));
+  live.recording.finish();
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Appending in batches, each on the disk before the next; beside the bare calls with the same bytes. */
+function durable(directory: string, steps: readonly Step[]): Row[] {
+  const batches: Uint8Array[] = [];
+  for (let at = 0; at < steps.length; at += BATCH) {
+    const rows = new RowWriter();
+    for (const step of steps.slice(at, at + BATCH)) rows.add({ step, blobs: [] });
+    batches.push(rows.view().slice());
+  }
+  const store = (durability: 'strict' | 'batch'): number => {
+    const path = join(directory, `${durability}.xlog`);
+    const kept = new FileStore({ path, header: liveHeader, durability });
+    const time = seconds(() => {
+      for (let at = 0; at < steps.length; at += BATCH) {
+        for (const step of steps.slice(at, at + BATCH)) kept.append(step);
+        kept.acknowledge();
+      }
+    });
+    kept.seal();
+    return steps.length / time;
+  };
+  const bare = (sync: boolean): number => {
+    const fd = openSync(join(directory, 'bare'), 'w');
+    const time = seconds(() => {
+      for (const batch of batches) {
+        writeSync(fd, batch);
+        if (sync) fdatasyncSync(fd);
+      }
+    });
+    closeSync(fd);
+    return steps.length / time;
+  };
+  const rate = interleaved({
+    strict: () => store('strict'),
+    synced: () => bare(true),
+    batch: () => store('batch'),
+    written: () => bare(false),
+  });
+  const row = (name: string, value: number, than: number, anchor: string, goal: number): Row => ({
+    name,
+    value,
+    unit: 'steps/s',
+    anchor: `${anchor} of the same bytes (${short(than)}/s)`,
+    ...atLeast(value / than, goal),
+  });
+  return [
+    row(`log: append, strict, ${BATCH} steps a batch`, rate.strict, rate.synced, 'write and fdatasync', 0.7),
+    { name: `log: append, batch, ${BATCH} steps a batch`, value: rate.batch, unit: 'steps/s', ...figure },
+    { name: '  the bare writes', value: rate.written, unit: 'steps/s', ...figure },
+  ];
+}
+
+function size(file: Uint8Array, steps: readonly Step[]): Row {
+  const json = steps.reduce((sum, step) => sum + JSON.stringify(step).length + 1, 0);
+  const value = file.length / steps.length;
+  return { name: 'log: size', value, unit: 'bytes/step', anchor: 'JSON', ...atMost(file.length / json, 0.25) };
+}
+
+/** The same live run with a log and without one. */
+function recording(calls: number): Row {
+  const mix = makeMix(calls);
+  const time = interleaved({
+    with: () => {
+      const live = new LiveBench(() => {});
+      return seconds(() => live.run(mix));
+    },
+    without: () => {
+      const live = new LiveBench(() => {}, DOMAINS, false, true);
+      return seconds(() => live.run(mix));
+    },
+  });
+  const unit = 'calls/s';
+  return {
+    name: 'log: a live run that is recorded',
+    value: calls / time.with,
+    unit,
+    anchor: 'the time without a log',
+    ...atMost(time.with / time.without, 1.15),
+  };
+}
+
+/** Counts the bytes that a log is read by. */
+function counted(): { readonly files: FileLayer; readonly read: () => number } {
+  let bytes = 0;
+  const source = (path: string): Source | undefined => {
+    const found = nodeFiles.source(path);
+    return (
+      found && {
+        ...found,
+        read(at, length) {
+          const part = found.read(at, length);
+          bytes += part.length;
+          return part;
+        },
+      }
+    );
+  };
+  const read = (path: string): Uint8Array | undefined => {
+    const found = nodeFiles.read(path);
+    bytes += found?.length ?? 0;
+    return found;
+  };
+  return { files: { ...nodeFiles, source, read }, read: () => bytes };
+}
+
+/** A log of many blocks, each with the same steps but for their numbers: it takes no longer than writing it. */
+function writeLarge(path: string, steps: readonly Step[], size: number, closed: boolean): number {
+  const fd = openSync(path, 'w');
+  const header = encodeHeader(liveHeader);
+  let chain = sha256(header);
+  const put = (kind: number, count: number, firstSeq: number, payload: Uint8Array): void => {
+    const block = sealBlock({ kind, count, firstSeq }, payload, chain, sha256);
+    chain = block.chain;
+    writeSync(fd, block.header);
+    writeSync(fd, payload);
+  };
+  writeSync(fd, header);
+  const encoder = new BlockEncoder();
+  for (const step of steps.slice(-STEPS_PER_BLOCK)) encoder.add(step);
+  const payload = encoder.flush();
+  const blocks = Math.ceil(size / payload.length);
+  for (let block = 0; block < blocks; block++) put(STEPS, STEPS_PER_BLOCK, block * STEPS_PER_BLOCK, payload);
+  const count = blocks * STEPS_PER_BLOCK;
+  if (closed) put(END, 0, count, new TextEncoder().encode(JSON.stringify({ steps: count, state: 0, memory: 0 })));
+  fdatasyncSync(fd);
+  closeSync(fd);
+  return count;
+}
+
+/** Opening, looking at a step and at a state, and recovery, in a log of so many bytes. */
+function large(directory: string, small: Log, steps: readonly Step[], size: number): Row[] {
+  const path = join(directory, 'large.xlog');
+  const count = writeLarge(path, steps, size, false);
+  const bytes = statSync(path).size;
+  const mib = `${short(bytes / 2 ** 20)} MiB`;
+
+  const opening = counted();
+  let log: Log | undefined;
+  const open = seconds(() => {
+    log = readRun(path, opening.files)!;
+    log.around(Math.floor(count * 0.7));
+  });
+  const openedBy = opening.read();
+
+  // As an earlier cursor leaves them in a log of this size: a state every 2^18 steps in one of 1 GiB.
+  const medium = new MemoryMedium();
+  const states = new CheckpointCache(medium, log!.run);
+  const host = new Cursor(small).stateAt(small.length - STEPS_PER_BLOCK);
+  const wanted = Math.floor(count * 0.7);
+  const apart = STEPS_PER_BLOCK * Math.ceil((64 * size) / 2 ** 30);
+  const left = Math.floor(wanted / apart) * apart;
+  states.writeState(left, host.snapshot(), host.digest());
+  const cursor = new Cursor(log!, { cache: new CheckpointCache(medium, log!.run) });
+  const seek = seconds(() => void cursor.stateAt(wanted));
+  const soughtBy = opening.read() + medium.size;
+  log!.close();
+
+  const rows = new RowWriter();
+  const sealed = new Log([nodeFiles.source(path)!], sha256).sealed;
+  rows.begin(sealed);
+  for (const step of steps.slice(0, 1000)) rows.add({ step: { ...step, seq: count + step.seq }, blobs: [] });
+  const fd = openSync(sidecarOf(path), 'w');
+  writeSync(fd, rows.view());
+  closeSync(fd);
+  const recovery = seconds(() => {
+    if (recoverLog(path).folded !== 1000) throw new Error('the benchmark has lost steps');
+  });
+  return [
+    {
+      name: `log: open and read a step, ${mib}`,
+      value: openedBy,
+      unit: 'bytes',
+      anchor: 'the log',
+      ...atMost(openedBy / bytes, 0.02),
+    },
+    { name: '  time', value: open * 1000, unit: 'ms', ...figure },
+    {
+      name: `log: open and seek to a state, ${mib}`,
+      value: soughtBy,
+      unit: 'bytes',
+      anchor: 'the log',
+      ...atMost(soughtBy / bytes, 0.02),
+    },
+    { name: '  time of the seek', value: seek * 1000, unit: 'ms', ...figure },
+    { name: `log: recovery, ${mib}`, value: recovery, unit: 's', anchor: '2 s', ...atMost(recovery / 2, 1) },
+  ];
+}
+
+/** A host with 1,000 idle domains, 40 nodes in XenStore each: its first checkpoint, and those that follow. */
+function idleDomains(): Row[] {
+  const live = new LiveBench(() => {}, 1000);
+  const { dispatcher } = live.recording;
+  const connected = dispatcher.input({ type: 'xenstore.connect', domid: 0 }, 'socket') as { value: { conn: number } };
+  const { conn } = connected.value;
+  for (let domid = 1; domid <= 1000; domid++)
+    for (let key = 0; key < 40; key++) {
+      const path = `/local/domain/${domid}/device/vbd/${key >> 3}/${key}`;
+      dispatcher.input({ type: 'xenstore.write', conn, tx: 0, path, value: `${key}` }, 'socket');
+    }
+  const medium = new MemoryMedium();
+  const cache = new CheckpointCache(medium, '00'.repeat(32));
+  const take = (): number => {
+    dispatcher.input({ type: 'xenstore.write', conn, tx: 0, path: '/local/domain/7/data', value: `${dispatcher.seq}` }, 'socket');
+    return seconds(() => cache.write(dispatcher.checkpoint(), dispatcher.digest()));
+  };
+  const first = take();
+  const firstBytes = medium.size;
+  const times = Array.from({ length: 9 }, take);
+  return [
+    {
+      name: 'log: checkpoint of 1,000 idle domains',
+      value: median(times) * 1000,
+      unit: 'ms',
+      anchor: '50 ms',
+      ...atMost(median(times) / 0.05, 1),
+    },
+    { name: '  the first of a process', value: first * 1000, unit: 'ms', ...figure },
+    {
+      name: '  bytes, first and later',
+      value: firstBytes,
+      unit: `and ${short((medium.size - firstBytes) / times.length)} bytes`,
+      ...figure,
+    },
+  ];
+}
+
+/** Seeks in a log of so many steps on a host of 100 domains, and in one ten times as long. */
+function seeks(calls: number): Row[] {
+  const measure = (file: Uint8Array): { readonly steps: number; readonly whole: number; readonly p50: number } => {
+    const log = new Log([bytesSource(file)], sha256);
+    const cursor = new Cursor(log);
+    cursor.stateAt(log.length);
+    const whole = median([1, 2, 3].map(() => seconds(() => fold(log))));
+    const times = Array.from({ length: 101 }, (_, i) => {
+      const seq = Math.floor((log.length * ((i * 37) % 101)) / 101);
+      return seconds(() => void cursor.stateAt(seq));
+    });
+    return { steps: log.length, whole, p50: median(times) };
+  };
+  const one = measure(mixLog(calls));
+  const ten = measure(mixLog(calls * 10));
+  const name = (steps: number): string => `log: seek among ${short(steps)} steps, p50`;
+  return [
+    {
+      name: name(one.steps),
+      value: one.p50 * 1000,
+      unit: 'ms',
+      anchor: 'a full fold of a million',
+      ...atMost(one.p50 / ((one.whole * 1e6) / one.steps), 0.01),
+    },
+    { name: name(ten.steps), value: ten.p50 * 1000, unit: 'ms', anchor: 'ten times fewer', ...atMost(ten.p50 / one.p50, 2) },
+  ];
+}
