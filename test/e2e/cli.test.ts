@@ -266,9 +266,9 @@ describe('run', () => {
     running.stdout.on('data', (piece) => {
       stdout += piece;
     });
-    // Once it has written a block it is well under way.
+    // Once it has written a block, behind a header of some ten thousand bytes, it is well under way.
     const watching = setInterval(() => {
-      if (!existsSync(path) || statSync(path).size < 20_000) return;
+      if (!existsSync(path) || statSync(path).size < 100_000) return;
       clearInterval(watching);
       running.kill('SIGINT');
     }, 100);
