@@ -81,7 +81,7 @@ const parts: Readonly<Record<string, string>> = {
   'mm.set_segment_base': 'the base behind a selector is not looked up',
   'mm.iret': 'the frame is given: there are no registers to find it by',
   'memory.get_vnumainfo': 'no domain is given virtual nodes, which is -EOPNOTSUPP',
-  'memory.acquire_resource': 'grant tables of version 1; there are no ioreq servers and no traces',
+  'memory.acquire_resource': 'there are no ioreq servers and no traces',
   'memory.access_op': 'there are no rings for events of memory, which is -ENODEV',
   'gnttab.map_grant_ref': 'the address of a host mapping is kept, and no page table entry written there',
   'gnttab.unmap_grant_ref': 'a host mapping is checked by the address that its handle was made with',

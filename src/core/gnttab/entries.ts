@@ -3,6 +3,7 @@ import type { Errno } from '../../../events/errno.ts';
 import type { GuestReader } from '../../../events/step.ts';
 import type { DomId, Gref, Mfn } from '../../../events/units.ts';
 import { GRANT_ENTRY_V2, GRANT_ENTRY_V2_SIZE, GRANT_STATUS_SIZE } from '../../abi/grant-table.ts';
+import { isV2 } from '../p2m/grant-frames.ts';
 import type { Xen } from '../xen.ts';
 import {
   ENTRIES_PER_FRAME,
@@ -19,11 +20,6 @@ import {
 const V1_SHIFT = Math.log2(ENTRIES_PER_FRAME);
 export const ENTRIES_PER_FRAME_V2 = ENTRIES_PER_FRAME / 2;
 export const STATUSES_PER_FRAME = 2048;
-
-/** Status frames for as many frames of entries (grant_to_status_frames()). */
-export const statusFramesFor = (frames: number): number => Math.ceil((frames * ENTRIES_PER_FRAME_V2) / STATUSES_PER_FRAME);
-
-export const isV2 = (xen: Xen, dom: DomId): boolean => xen.domain.of(0)!.grant_version.at(dom) === 1;
 
 /** How many entries a table has. */
 export const entriesOf = (xen: Xen, dom: DomId): number =>

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { DOMID_XEN } from '../../../events/units.ts';
+import { build } from '../../../tools/fuzz/arbitraries/domain.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
-import type { CoreHost } from '../../../tools/fuzz/core-host.ts';
+import { CoreHost } from '../../../tools/fuzz/core-host.ts';
 import { GNTMAP, GRANT_ENTRY_V2, GTF } from '../../abi/grant-table.ts';
+import { XENMAPSPACE, XENMEM_resource, XENMEM_resource_grant_table_id } from '../../abi/memory.ts';
 import type { CoreCommand } from '../index.ts';
 import { entryAt, statusPlace } from './entries.ts';
 
@@ -276,6 +279,51 @@ describe('status frames', () => {
     host.prepare({ type: 'memory.populate_physmap', domid: 0, dom: 1, gfn: 100, nr_pages: host.xen.p2m.freePages });
     expect(host.answer(set(1, 2))).toBe('ENOMEM');
     expect(host.answer(get(1, SELF))).toEqual({ version: 1 });
+  });
+  const place = (domid: number, idx: number, gpfn: number): CoreCommand => ({
+    type: 'memory.add_to_physmap',
+    domid,
+    dom: SELF,
+    space: XENMAPSPACE.grant_table,
+    idx,
+    gpfn,
+  });
+  const acquire = (frame: number, nr_frames: number, gfns: number[] = []): CoreCommand => ({
+    type: 'memory.acquire_resource',
+    ...{ domid: 0, dom: 1, resource: XENMEM_resource.grant_table, id: XENMEM_resource_grant_table_id.status },
+    ...{ frame, nr_frames, size: false, gfns },
+  });
+  test('stand in the physmap of their domain, for as long as they are there', () => {
+    const host = granting().prepare(place(2, 2 ** 31, 50));
+    const frame = (host.answer(statuses(2, SELF, 1)) as { frames: number[] }).frames[0]!;
+    expect(host.xen.p2m.slot(2, 50)).toMatchObject({ mfn: frame, dom: 2 });
+    expect(host.answer(place(2, 2 ** 31 + 1, 51))).toBe('EINVAL');
+    host.prepare(set(2, 1));
+    expect(host.xen.p2m.slot(2, 50)).toBeUndefined();
+    expect(host.answer(place(2, 2 ** 31, 50))).toBe('EINVAL');
+  });
+  test("come with the table that they are for, and are their domain's toolstack's to map", () => {
+    const host = bootedHost();
+    expect(host.answer(acquire(0, 1))).toBe('EINVAL');
+    host.xen.domain.of(0)!.max_grant_frames.put(1, 16);
+    host.prepare(set(1, 2));
+    const { frames } = host.answer(statuses(1, SELF, 1)) as { frames: number[] };
+    expect(host.answer(acquire(0, 1))).toEqual({ nr_frames: 1, frames });
+    expect(host.answer(acquire(1, 1))).toEqual({ nr_frames: 1, frames: [expect.any(Number)] });
+    expect(host.answer({ type: 'gnttab.query_size', domid: 1, dom: SELF })).toMatchObject({ nr_frames: 16 });
+    expect(host.answer(acquire(2, 1))).toBe('EINVAL');
+  });
+  test('stay while the toolstack has them mapped', () => {
+    const host = new CoreHost();
+    host.prepare(
+      ...build(0, { vcpus: 1, pages: 8, hvm: true, caller: DOMID_XEN }),
+      ...build(1, { vcpus: 1, pages: 6, hvm: false, grants: 2 }),
+      set(1, 2),
+      acquire(0, 1, [60]),
+    );
+    expect(host.answer(set(1, 1))).toBe('EBUSY');
+    host.prepare({ type: 'memory.remove_from_physmap', domid: 0, dom: 0, gpfn: 60 });
+    expect(host.answer(set(1, 1))).toEqual({ version: 1 });
   });
   test('go with their domain', () => {
     const host = granting();

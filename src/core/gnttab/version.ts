@@ -3,9 +3,10 @@ import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import type { DomId } from '../../../events/units.ts';
 import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { GNTTAB_NR_RESERVED_ENTRIES, GRANT_ENTRY_V2 } from '../../abi/grant-table.ts';
+import { firstFrames, isV2, statusFramesFor } from '../p2m/grant-frames.ts';
 import { allocateFrames } from '../p2m/heap.ts';
 import type { Xen } from '../xen.ts';
-import { entriesOf, entryFrame, entryOffset, isV2, statusFramesFor } from './entries.ts';
+import { entriesOf, entryFrame, entryOffset } from './entries.ts';
 import { GTF_permit_access, GTF_transitive, GTF_type_mask, isPinned } from './state.ts';
 
 /** The version in use is answered whatever came of it. */
@@ -20,7 +21,11 @@ export function setVersion(xen: Xen, { domid, version }: CommandOf<'gnttab.set_v
   for (let ref = GNTTAB_NR_RESERVED_ENTRIES; ref < end; ref++)
     if (isPinned(active, ref)) return refuse('EBUSY', { version: now });
   const set: Fact = { type: 'gnttab.version_set', domid, version };
-  if (version === 1) return isRepresentable(xen, domid, guest) ? accept({ version }, set) : refuse('ERANGE', { version: now });
+  if (version === 1) {
+    if (!isRepresentable(xen, domid, guest)) return refuse('ERANGE', { version: now });
+    const unmapped = statusesUnmapped(xen, domid);
+    return unmapped === undefined ? refuse('EBUSY', { version: now }) : accept({ version }, ...unmapped, set);
+  }
   const wanted = statusFramesFor(row.nr_grant_frames.at(domid));
   const frames = allocateFrames(xen, wanted);
   if (frames.length < wanted) return refuse('ENOMEM', { version: now });
@@ -40,29 +45,20 @@ function isRepresentable(xen: Xen, domid: DomId, guest: GuestReader): boolean {
   return true;
 }
 
-/** What it takes for a table to have so many frames, and the status frames that go with them; undefined where the heap has not enough. */
-export function grown(xen: Xen, dom: DomId, nr_frames: number): Fact[] | undefined {
-  const row = xen.domain.of(0)!;
-  const entries = Math.max(0, nr_frames - row.nr_grant_frames.at(dom));
-  const statuses = isV2(xen, dom) ? Math.max(0, statusFramesFor(nr_frames) - row.nr_status_frames.at(dom)) : 0;
-  const added = allocateFrames(xen, entries + statuses);
-  if (added.length < entries + statuses) return undefined;
-  const facts: Fact[] = [];
-  if (entries > 0) facts.push({ type: 'gnttab.table_grown', domid: dom, frames: added.slice(0, entries) });
-  if (statuses > 0) facts.push({ type: 'gnttab.status_frames_added', domid: dom, frames: added.slice(entries) });
-  return facts;
+/** The domain's own pages that show its status frames, which go with these; undefined where anybody else has one mapped. */
+function statusesUnmapped(xen: Xen, domid: DomId): Fact[] | undefined {
+  const frames = new Set([...xen.gnttab.statusFrames.inUse(domid)].map(([, { mfn_plus_1 }]) => mfn_plus_1 - 1));
+  for (const mfn of frames) if (xen.mm.frame(mfn).refs > 0) return undefined; // in page tables, its own too
+  if (xen.p2m.shownBy(domid).some(({ mfn }) => frames.has(mfn))) return undefined;
+  const own = xen.p2m.slotsOf(domid).filter(({ mfn, dom }) => dom === domid && frames.has(mfn));
+  return own.map(({ gfn }): Fact => ({ type: 'p2m.slot_unmapped', domid, gfn }));
 }
 
 export function setupTable(xen: Xen, dom: DomId, nr_frames: number): Outcome {
   const row = xen.domain.of(0)!;
   if (nr_frames < 0 || nr_frames > row.max_grant_frames.at(dom)) return refuse('general_error');
-  const facts = grown(xen, dom, nr_frames);
-  if (facts === undefined) return refuse('general_error');
-  const { mfn_plus_1 } = xen.gnttab.frames.of(dom)!;
-  const frames: number[] = [];
-  for (let i = 0; i < Math.min(row.nr_grant_frames.at(dom), nr_frames); i++) frames.push(mfn_plus_1.at(i) - 1);
-  for (const fact of facts) if (fact.type === 'gnttab.table_grown') frames.push(...fact.frames);
-  return accept({ frames }, ...facts);
+  const table = firstFrames(xen, dom, { count: nr_frames, statuses: false });
+  return table === undefined ? refuse('general_error') : accept({ frames: table.frames }, ...table.facts);
 }
 
 export function statusFrames(xen: Xen, dom: DomId, nr_frames: number): Outcome {

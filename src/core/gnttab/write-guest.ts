@@ -2,8 +2,9 @@ import type { DomId } from '../../../events/units.ts';
 import type { FactOf, GnttabFact } from '../../../events/vocabulary.ts';
 import { GNTTAB_NR_RESERVED_ENTRIES, GRANT_ENTRY_V2, GRANT_ENTRY_V2_SIZE, GRANT_STATUS_SIZE } from '../../abi/grant-table.ts';
 import type { Memory } from '../../memory/memory.ts';
+import { isV2 } from '../p2m/grant-frames.ts';
 import type { Xen } from '../xen.ts';
-import { entryFrame, entryOffset, isV2, type Place, statusPlace } from './entries.ts';
+import { entryFrame, entryOffset, type Place, statusPlace } from './entries.ts';
 import {
   GRANT_ENTRY_SIZE,
   GTF_accept_transfer,

@@ -7,7 +7,7 @@ import { XENMAPSPACE } from '../../abi/memory.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 import { Left } from './extents.ts';
-import { allocateFrames } from './heap.ts';
+import { firstFrames, isV2 } from './grant-frames.ts';
 import { populateAt } from './pod.ts';
 import { UNPLACED } from './state.ts';
 
@@ -105,15 +105,15 @@ function addOne(xen: Xen, dom: DomId, addition: Addition, guest: GuestReader): D
   }
 }
 
+/** public/grant_table.h: the index is that of a status frame. */
+const XENMAPIDX_grant_table_status = 2 ** 31;
+
 /** A frame of the grant table, which grows where it does not reach so far (gnttab_get_shared_frame_mfn()). */
 function addGrantFrame(xen: Xen, dom: DomId, gpfn: Gfn, idx: number): Done {
-  const { nr_grant_frames, max_grant_frames } = xen.domain.of(0)!;
-  const have = nr_grant_frames.at(dom);
-  if (idx >= 0 && idx < have) return addSpecial(xen, dom, gpfn, xen.gnttab.frames.of(dom)!.mfn_plus_1.at(idx) - 1, []);
-  if (idx < 0 || idx + 1 > max_grant_frames.at(dom)) return failed('EINVAL');
-  const frames = allocateFrames(xen, idx + 1 - have);
-  if (frames.length < idx + 1 - have) return failed('EINVAL');
-  return addSpecial(xen, dom, gpfn, frames.at(-1)!, [{ type: 'gnttab.table_grown', domid: dom, frames }]);
+  const statuses = idx >= XENMAPIDX_grant_table_status && isV2(xen, dom);
+  const at = statuses ? idx - XENMAPIDX_grant_table_status : idx;
+  const table = at < 0 || at >= MAX_SIZE ? undefined : firstFrames(xen, dom, { count: at + 1, statuses });
+  return table === undefined ? failed('EINVAL') : addSpecial(xen, dom, gpfn, table.frames.at(-1)!, table.facts);
 }
 
 /** A special page stands at one place only, and takes it from whatever is there. */

@@ -6,7 +6,7 @@ import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { XENMEM_resource, XENMEM_resource_grant_table_id } from '../../abi/memory.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
-import { allocateFrames } from './heap.ts';
+import { firstFrames, statusFramesFor } from './grant-frames.ts';
 import { UNPLACED } from './state.ts';
 
 /** struct ioreq is 32 bytes. */
@@ -42,7 +42,7 @@ function maxFrames(xen: Xen, dom: DomId, resource: number, id: number): number {
       return id === XENMEM_resource_grant_table_id.shared
         ? row.max_grant_frames.at(dom)
         : id === XENMEM_resource_grant_table_id.status
-          ? Math.ceil(row.max_grant_frames.at(dom) / SHARED_PER_STATUS)
+          ? statusFramesFor(row.max_grant_frames.at(dom))
           : 0;
     case XENMEM_resource.ioreq_server:
       return row.hvm.at(dom) === 0 ? 0 : 1 + Math.ceil((row.max_vcpus.at(dom) * IOREQ_SIZE) / PAGE_SIZE);
@@ -52,8 +52,6 @@ function maxFrames(xen: Xen, dom: DomId, resource: number, id: number): number {
       return UNKNOWN_FRAMES;
   }
 }
-/** A status word is 2 bytes, an entry of version 2 is 16. */
-const SHARED_PER_STATUS = 8;
 
 type Acquired =
   | { readonly ok: true; readonly frames: readonly Mfn[]; readonly facts: readonly Fact[] }
@@ -76,18 +74,9 @@ function acquire(xen: Xen, dom: DomId, { resource, id, frame, nr_frames }: Wante
     default:
       return failed('EOPNOTSUPP');
   }
-  // Version 1 has no status frames.
-  if (id !== XENMEM_resource_grant_table_id.shared) return failed('EINVAL');
-  const { nr_grant_frames, max_grant_frames } = xen.domain.of(0)!;
-  const end = frame + nr_frames;
-  if (end > max_grant_frames.at(dom)) return failed('EINVAL');
-  const missing = Math.max(0, end - nr_grant_frames.at(dom));
-  const added = allocateFrames(xen, missing);
-  if (added.length < missing) return failed('EINVAL');
-  const table = xen.gnttab.frames.of(dom)!;
-  const all = Array.from({ length: nr_grant_frames.at(dom) }, (_, i) => table.mfn_plus_1.at(i) - 1);
-  const facts: Fact[] = missing > 0 ? [{ type: 'gnttab.table_grown', domid: dom, frames: added }] : [];
-  return { ok: true, frames: [...all, ...added].slice(frame, end), facts };
+  const statuses = id === XENMEM_resource_grant_table_id.status;
+  const table = firstFrames(xen, dom, { count: frame + nr_frames, statuses });
+  return table === undefined ? failed('EINVAL') : { ok: true, frames: table.frames.slice(frame), facts: table.facts };
 }
 const MAX_NR_IOREQ_SERVERS = 8;
 

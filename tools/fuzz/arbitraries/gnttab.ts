@@ -1,9 +1,10 @@
 import * as fc from 'fast-check';
 import { type DomId, PAGE_SIZE } from '../../../events/units.ts';
 import { GNTMAP, GNTTAB_NR_RESERVED_ENTRIES, GRANT_ENTRY_V2, GTF } from '../../../src/abi/grant-table.ts';
-import { entryAt, entryFrame, entryOffset, isV2 } from '../../../src/core/gnttab/entries.ts';
+import { entryAt, entryFrame, entryOffset } from '../../../src/core/gnttab/entries.ts';
 import { isPinned } from '../../../src/core/gnttab/state.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
+import { isV2 } from '../../../src/core/p2m/grant-frames.ts';
 import type { CoreHost } from '../core-host.ts';
 import { type Acts, act, aLiveDomain, pick, someDomain } from './act.ts';
 
