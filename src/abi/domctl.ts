@@ -221,3 +221,48 @@ export const xen_domctl_tsc_info = struct('xen_domctl_tsc_info', {
 });
 /** `XEN_DOMCTL_PFINFO_*`: what a page is, as getpageframeinfo3 answers; tables count up from L1TAB, and LPINTAB is a flag. */
 export const XEN_DOMCTL_PFINFO = { NOTAB: 0, L1TAB: 2 ** 28, LPINTAB: 2 ** 31, XTAB: 0xf0000000 } as const;
+export const xen_domctl_setdomainhandle = struct('xen_domctl_setdomainhandle', { handle: bytes(16) });
+export const xen_domctl_setdebugging = struct('xen_domctl_setdebugging', { enable: uint8_t });
+export const xen_domctl_irq_permission = struct('xen_domctl_irq_permission', {
+  pirq: uint32_t,
+  allow_access: uint8_t,
+  pad: bytes(3),
+});
+export const xen_domctl_iomem_permission = struct('xen_domctl_iomem_permission', {
+  first_mfn: uint64_aligned_t,
+  nr_mfns: uint64_aligned_t,
+  allow_access: uint8_t,
+});
+export const xen_domctl_ioport_permission = struct('xen_domctl_ioport_permission', {
+  first_port: uint32_t,
+  nr_ports: uint32_t,
+  allow_access: uint8_t,
+});
+export const xen_domctl_hypercall_init = struct('xen_domctl_hypercall_init', { gmfn: uint64_aligned_t });
+export const xen_domctl_sendtrigger = struct('xen_domctl_sendtrigger', { trigger: uint32_t, vcpu: uint32_t });
+export const xen_domctl_subscribe = struct('xen_domctl_subscribe', { port: uint32_t });
+export const xen_domctl_set_target = struct('xen_domctl_set_target', { target: domid_t });
+export const xen_domctl_set_access_required = struct('xen_domctl_set_access_required', { access_required: uint8_t });
+export const xen_domctl_set_virq_handler = struct('xen_domctl_set_virq_handler', { virq: uint32_t });
+/** In bytes. */
+export const xen_domctl_paging_mempool = struct('xen_domctl_paging_mempool', { size: uint64_aligned_t });
+export const xen_domctl_memory_mapping = struct('xen_domctl_memory_mapping', {
+  first_gfn: uint64_aligned_t,
+  first_mfn: uint64_aligned_t,
+  nr_mfns: uint64_aligned_t,
+  add_mapping: uint32_t,
+  padding: uint32_t,
+});
+export const xen_domctl_ioport_mapping = struct('xen_domctl_ioport_mapping', {
+  first_gport: uint32_t,
+  first_mport: uint32_t,
+  nr_ports: uint32_t,
+  add_mapping: uint32_t,
+});
+export const xen_domctl_gdbsx_pauseunp_vcpu = struct('xen_domctl_gdbsx_pauseunp_vcpu', { vcpu: uint32_t });
+export const xen_domctl_gdbsx_domstatus = struct('xen_domctl_gdbsx_domstatus', {
+  paused: uint8_t,
+  vcpu_id: uint32_t,
+  vcpu_ev: uint32_t,
+});
+export const xen_domctl_set_broken_page_p2m = struct('xen_domctl_set_broken_page_p2m', { pfn: uint64_aligned_t });

@@ -3,13 +3,18 @@ import { describe, expect, test } from 'vitest';
 import * as domctl from './domctl.ts';
 import * as eventChannel from './event-channel.ts';
 import * as grantTable from './grant-table.ts';
+import * as hvm from './hvm.ts';
 import * as hypercall from './hypercall.ts';
 import * as memory from './memory.ts';
+import * as physdev from './physdev.ts';
 import * as sched from './sched.ts';
 import * as sharedInfo from './shared-info.ts';
 import * as startInfo from './start-info.ts';
 import { type Struct, widths } from './struct.ts';
+import * as sysctl from './sysctl.ts';
 import * as vcpu from './vcpu.ts';
+import * as vcpuContext from './vcpu-context.ts';
+import * as version from './version.ts';
 import * as virq from './virq.ts';
 import * as xsWire from './xs-wire.ts';
 
@@ -109,6 +114,86 @@ const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string
     'domain 0, pad1 2, flags 4, tot_pages 8, max_pages 16, outstanding_pages 24, shr_pages 32, paged_pages 40, shared_info_frame 48, cpu_time 56, nr_online_vcpus 64, max_vcpu_id 68, ssidref 72, handle 76, cpupool 92, gpaddr_bits 96, pad2 97, arch_config 104, arch_config.emulation_flags 104, arch_config.misc_flags 108; 112',
   ],
   xen_domctl: ['cmd 0, interface_version 4, domain 8, _pad 10, u 16; 144'],
+  // public/memory.h, version.h, domctl.h, sysctl.h, physdev.h, hvm/hvm_op.h, hvm/hvm_vcpu.h, arch-x86/xen.h
+  xen_memory_domain: ['domid 0; 2'],
+  xen_machphys_mfn_list: ['max_extents 0, extent_start 8, nr_extents 16; 24', 'max_extents 0, extent_start 4, nr_extents 8; 12'],
+  xen_machphys_mapping: ['v_start 0, v_end 8, max_mfn 16; 24', 'v_start 0, v_end 4, max_mfn 8; 12'],
+  xen_foreign_memory_map: [
+    'domid 0, map 8, map.nr_entries 8, map.buffer 16; 24',
+    'domid 0, map 4, map.nr_entries 4, map.buffer 8; 12',
+  ],
+  xen_mem_acquire_resource: [
+    'domid 0, type 2, id 4, nr_frames 8, pad 12, frame 16, frame_list 24; 32',
+    'domid 0, type 2, id 4, nr_frames 8, pad 12, frame 16, frame_list 24; 28',
+  ],
+  xen_vnuma_topology_info: [
+    'domid 0, pad 2, nr_vnodes 4, nr_vcpus 8, nr_vmemranges 12, vdistance 16, vcpu_to_vnode 24, vmemrange 32; 40',
+  ],
+  xen_compile_info: ['compiler 0, compile_by 64, compile_domain 80, compile_date 112; 144'],
+  xen_platform_parameters: ['virt_start 0; 8', 'virt_start 0; 4'],
+  xen_feature_info: ['submap_idx 0, submap 4; 8'],
+  xen_domctl_max_mem: ['max_memkb 0; 8'],
+  xen_domctl_vcpucontext: ['vcpu 0, ctxt 8; 16'],
+  xen_domctl_getvcpuinfo: ['vcpu 0, online 4, blocked 5, running 6, cpu_time 8, cpu 16; 24'],
+  xen_domctl_max_vcpus: ['max 0; 4'],
+  xen_domctl_settimeoffset: ['time_offset_seconds 0; 8'],
+  xen_domctl_address_size: ['size 0; 4'],
+  xen_domctl_tsc_info: ['tsc_mode 0, gtsc_khz 4, incarnation 8, pad 12, elapsed_nsec 16; 24'],
+  xen_sysctl_physinfo: [
+    'threads_per_core 0, cores_per_socket 4, nr_cpus 8, max_cpu_id 12, nr_nodes 16, max_node_id 20, cpu_khz 24, capabilities 28, arch_capabilities 32, pad 36, total_pages 40, free_pages 48, scrub_pages 56, outstanding_pages 64, max_mfn 72, hw_cap 80; 112',
+  ],
+  xen_sysctl_sched_id: ['sched_id 0; 4'],
+  xen_sysctl_getdomaininfolist: ['first_domain 0, max_domains 4, buffer 8, num_domains 16; 24'],
+  vcpu_guest_context: [
+    'fpu_ctxt 0, flags 512, user_regs 520, trap_ctxt 720, ldt_base 4816, ldt_ents 4824, gdt_frames 4832, gdt_ents 4960, kernel_ss 4968, kernel_sp 4976, ctrlreg 4984, debugreg 5048, vm_assist 5136, user_regs.cs 656, user_regs.ss 680, event_callback_eip 5112, failsafe_callback_eip 5120, syscall_callback_eip 5128, fs_base 5144, gs_base_kernel 5152, gs_base_user 5160, user_regs.rip 648, user_regs.rflags 664, user_regs.rsp 672; 5168',
+    'fpu_ctxt 0, flags 512, user_regs 516, trap_ctxt 584, ldt_base 2632, ldt_ents 2636, gdt_frames 2640, gdt_ents 2704, kernel_ss 2708, kernel_sp 2712, ctrlreg 2716, debugreg 2748, vm_assist 2796, user_regs.cs 552, user_regs.ss 564, event_callback_cs 2780, event_callback_eip 2784, failsafe_callback_cs 2788, failsafe_callback_eip 2792, user_regs.eip 548, user_regs.eflags 556, user_regs.esp 560; 2800',
+  ],
+  physdev_eoi: ['irq 0; 4'],
+  physdev_pirq_eoi_gmfn: ['gmfn 0; 8', 'gmfn 0; 4'],
+  physdev_irq_status_query: ['irq 0, flags 4; 8'],
+  physdev_set_iopl: ['iopl 0; 4'],
+  physdev_set_iobitmap: ['bitmap 0, nr_ports 8; 16', 'bitmap 0, nr_ports 4; 8'],
+  physdev_apic: ['apic_physbase 0, reg 8, value 12; 16', 'apic_physbase 0, reg 4, value 8; 12'],
+  physdev_irq: ['irq 0, vector 4; 8'],
+  physdev_map_pirq: [
+    'domid 0, type 4, index 8, pirq 12, bus 16, devfn 20, entry_nr 24, table_base 32; 40',
+    'domid 0, type 4, index 8, pirq 12, bus 16, devfn 20, entry_nr 24, table_base 28; 36',
+  ],
+  physdev_unmap_pirq: ['domid 0, pirq 4; 8'],
+  physdev_manage_pci: ['bus 0, devfn 1; 2'],
+  physdev_restore_msi: ['bus 0, devfn 1; 2'],
+  physdev_manage_pci_ext: ['bus 0, devfn 1, is_extfn 4, is_virtfn 8, physfn 12; 16'],
+  physdev_setup_gsi: ['gsi 0, triggering 4, polarity 5; 8'],
+  physdev_get_free_pirq: ['type 0, pirq 4; 8'],
+  physdev_pci_mmcfg_reserved: ['address 0, segment 8, start_bus 10, end_bus 11, flags 12; 16'],
+  physdev_pci_device_add: ['seg 0, bus 2, devfn 3, flags 4, physfn 8; 12'],
+  physdev_pci_device: ['seg 0, bus 2, devfn 3; 4'],
+  physdev_dbgp_op: ['op 0, bus 1, u 2; 6'],
+  xen_hvm_param: ['domid 0, pad 2, index 4, value 8; 16'],
+  xen_hvm_pagetable_dying: ['domid 0, pad 2, gpa 8; 16'],
+  xen_hvm_get_time: ['now 0; 8'],
+  xen_hvm_get_mem_type: ['domid 0, mem_type 2, pad 4, pfn 8; 16'],
+  xen_hvm_evtchn_upcall_vector: ['vcpu 0, vector 4; 8'],
+  xen_domctl_setdomainhandle: ['handle 0; 16'],
+  xen_domctl_setdebugging: ['enable 0; 1'],
+  xen_domctl_irq_permission: ['pirq 0, allow_access 4, pad 5; 8'],
+  xen_domctl_iomem_permission: ['first_mfn 0, nr_mfns 8, allow_access 16; 24'],
+  xen_domctl_ioport_permission: ['first_port 0, nr_ports 4, allow_access 8; 12'],
+  xen_domctl_hypercall_init: ['gmfn 0; 8'],
+  xen_domctl_sendtrigger: ['trigger 0, vcpu 4; 8'],
+  xen_domctl_subscribe: ['port 0; 4'],
+  xen_domctl_set_target: ['target 0; 2'],
+  xen_domctl_set_access_required: ['access_required 0; 1'],
+  xen_domctl_set_virq_handler: ['virq 0; 4'],
+  xen_domctl_paging_mempool: ['size 0; 8'],
+  xen_domctl_memory_mapping: ['first_gfn 0, first_mfn 8, nr_mfns 16, add_mapping 24, padding 28; 32'],
+  xen_domctl_ioport_mapping: ['first_gport 0, first_mport 4, nr_ports 8, add_mapping 12; 16'],
+  xen_domctl_gdbsx_pauseunp_vcpu: ['vcpu 0; 4'],
+  xen_domctl_gdbsx_domstatus: ['paused 0, vcpu_id 4, vcpu_ev 8; 12'],
+  xen_domctl_set_broken_page_p2m: ['pfn 0; 8'],
+  xen_sysctl_readconsole: ['clear 0, incremental 1, pad0 2, pad1 3, index 4, buffer 8, count 16; 24'],
+  xen_sysctl_debug_keys: ['keys 0, nr_keys 8; 16'],
+  vcpu_hvm_context: ['mode 0, pad 4, cpu_regs 8; 128'],
   // public/io/xs_wire.h
   xsd_sockmsg: ['type 0, req_id 4, tx_id 8, len 12; 16'],
 };
@@ -132,6 +217,8 @@ const numbers: Readonly<Record<string, string>> = {
   SHUTDOWN: 'poweroff=0 reboot=1 suspend=2 crash=3 watchdog=4 soft_reset=5',
   VCPUOP:
     'initialise=0 up=1 down=2 is_up=3 get_runstate_info=4 register_runstate_memory_area=5 set_periodic_timer=6 stop_periodic_timer=7 set_singleshot_timer=8 stop_singleshot_timer=9 register_vcpu_info=10 send_nmi=11 get_physid=12 register_vcpu_time_memory_area=13',
+  VGCF: 'I387_VALID=1 in_kernel=4 online=32',
+  VCPU_HVM_MODE: '32B=0 64B=1',
   RUNSTATE: 'running=0 runnable=1 blocked=2 offline=3',
   XENMEM:
     'increase_reservation=0 decrease_reservation=1 maximum_ram_page=2 current_reservation=3 maximum_reservation=4 machphys_mfn_list=5 populate_physmap=6 add_to_physmap=7 memory_map=9 machine_memory_map=10 exchange=11 machphys_mapping=12 set_memory_map=13 maximum_gpfn=14 remove_from_physmap=15 set_pod_target=16 get_pod_target=17 get_sharing_freed_pages=18 get_sharing_shared_pages=19 paging_op=20 access_op=21 sharing_op=22 add_to_physmap_batch=23 claim_pages=24 machphys_compat_mfn_list=25 get_vnumainfo=26 reserved_device_memory_map=27 acquire_resource=28',
@@ -156,6 +243,11 @@ const abi: Readonly<Record<string, unknown>> = {
   ...startInfo,
   ...vcpu,
   ...virq,
+  ...version,
+  ...vcpuContext,
+  ...sysctl,
+  ...physdev,
+  ...hvm,
   ...xsWire,
 };
 type Plain = Readonly<Record<string, unknown>>;

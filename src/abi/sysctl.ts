@@ -1,5 +1,5 @@
 // What tools ask of the hypervisor about the host (public/sysctl.h of 4.17); the same at both widths.
-import { domid_t, uint32_t, uint64_aligned_t } from './scalars.ts';
+import { domid_t, uint8_t, uint32_t, uint64_aligned_t } from './scalars.ts';
 import { array, struct } from './struct.ts';
 
 /** What `interface_version` must be for Xen 4.17. */
@@ -36,3 +36,13 @@ export const xen_sysctl_getdomaininfolist = struct('xen_sysctl_getdomaininfolist
   buffer: uint64_aligned_t,
   num_domains: uint32_t,
 });
+export const xen_sysctl_readconsole = struct('xen_sysctl_readconsole', {
+  clear: uint8_t,
+  incremental: uint8_t,
+  pad0: uint8_t,
+  pad1: uint8_t,
+  index: uint32_t,
+  buffer: uint64_aligned_t,
+  count: uint32_t,
+});
+export const xen_sysctl_debug_keys = struct('xen_sysctl_debug_keys', { keys: uint64_aligned_t, nr_keys: uint32_t });

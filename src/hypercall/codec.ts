@@ -28,6 +28,8 @@ export interface Codec {
    * where the structure has no such field.
    */
   readonly args?: Readonly<Record<string, Source>>;
+  /** What stood before the structure, for its sources. */
+  readonly head?: Plain;
   /** Whether what an operation answers although it refuses is written back as well. */
   readonly always?: boolean;
   /** What is written back when it is done: fields that the answer has by the same name, or what follows from the answer. */
@@ -71,20 +73,25 @@ function resultsOf(codec: Codec, answer: Plain, given: Plain, call: Call): Plain
   const { out } = codec;
   if (typeof out === 'function') return out(answer, given, call);
   const shape = codec.struct![call.guest.width].read(new Uint8Array(codec.struct![call.guest.width].size)) as Plain;
-  return Object.fromEntries((out ?? []).map((name) => [name, like(shape[name], answer[name])]));
+  const fields = operations[codec.command].returns as Readonly<Record<string, Field<unknown>>>;
+  return Object.fromEntries((out ?? []).map((name) => [name, like(shape[name], answer[name], fields[name])]));
 }
-/** A number as the structure has it. */
-const like = (shape: unknown, value: unknown): unknown => (typeof shape === 'bigint' ? BigInt(value as number) : value);
+/** A field of an answer as the structure has it: names by their numbers, texts of 64 bits in 64 bits. */
+function like(shape: unknown, value: unknown, field: Field<unknown> | undefined): unknown {
+  if (field?.kind === 'name') return field.names!.indexOf(value as string);
+  if (typeof shape === 'bigint') return BigInt(value as number | string);
+  return field?.kind === 'bool' ? Number(value) : value;
+}
 
 /** The command that a structure stands for. */
-export function commandOf(call: Call, { command: type, args = {} }: Codec, given: Plain): Command | Refusal {
+export function commandOf(call: Call, { command: type, args = {}, head = {} }: Codec, given: Plain): Command | Refusal {
   const { domid, vcpu } = call.caller;
   const command: Record<string, unknown> = { type };
   for (const [name, field] of Object.entries(operations[type].args as Readonly<Record<string, Field<unknown>>>)) {
     const source = args[name];
     let value: unknown;
     if (name === 'domid') value = domid;
-    else if (source !== undefined) value = sourced(source, given, call);
+    else if (source !== undefined) value = sourced(source, { ...given, ...head }, call);
     else if (name in given) value = given[name];
     else if (name === 'vcpu') value = vcpu;
     if (value instanceof Refusal) return value;
@@ -110,6 +117,8 @@ function fitted(field: Field<unknown>, value: unknown): unknown {
       return typeof value === 'boolean' ? value : value !== 0 && value !== 0n;
     case 'name':
       return typeof value === 'string' ? value : (field.names![toNumber(value as number | bigint)] ?? new Refusal('EINVAL'));
+    case 'text':
+      return typeof value === 'string' ? value : `0x${BigInt.asUintN(64, BigInt(value as number | bigint)).toString(16)}`;
     default:
       return value;
   }

@@ -1,12 +1,15 @@
 // domctl and sysctl (xen/common/domctl.c, xen/common/sysctl.c): a structure that says what is asked, in which version of the interface,
 // and of whom; what follows in it is the sub-operation's own.
+import { byteString, bytesOf } from '../../events/bytes.ts';
 import { errnoNumber } from '../../events/errno.ts';
 import * as domctl from '../abi/domctl.ts';
 import { XEN_DOMCTL, XEN_DOMCTL_CDF } from '../abi/domctl.ts';
 import { XEN_SYSCTL } from '../abi/sub-operations.ts';
 import * as sysctl from '../abi/sysctl.ts';
+import { isPrivileged } from '../core/xsm.ts';
 import { type Call, done, type Result } from './call.ts';
-import { type Codec, type Codecs, codec, commandOf, finish, perform, Refusal } from './codec.ts';
+import { type Codec, type Codecs, codec, commandOf, EFAULT, finish, perform, Refusal } from './codec.ts';
+import { contextFlaw } from './context.ts';
 import type { Plain } from './guest-memory.ts';
 import { handleBytes } from './version.ts';
 
@@ -15,6 +18,8 @@ const uuid = ({ handle }: Plain): string => {
   const digits = [...(handle as Uint8Array)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
 };
+/** More of them at once would say nothing new. */
+const MAX_KEYS = 4096;
 const big = (answer: Plain, ...names: string[]): Plain =>
   Object.fromEntries(names.map((name) => [name, BigInt((answer[name] as number | undefined) ?? 0)]));
 
@@ -38,9 +43,43 @@ export const domctlOp: Codecs = {
   [XEN_DOMCTL.getdomaininfo]: codec('domctl.getdomaininfo', domctl.xen_domctl_getdomaininfo, { out: domainInfo }),
   [XEN_DOMCTL.max_mem]: codec('domctl.max_mem', domctl.xen_domctl_max_mem),
   [XEN_DOMCTL.max_vcpus]: codec('domctl.max_vcpus', domctl.xen_domctl_max_vcpus),
-  [XEN_DOMCTL.setvcpucontext]: codec('domctl.setvcpucontext', domctl.xen_domctl_vcpucontext),
+  [XEN_DOMCTL.setvcpucontext]: codec('domctl.setvcpucontext', domctl.xen_domctl_vcpucontext, {
+    args: {
+      vcpu({ vcpu, ctxt, domain }, { xen, caller, guest }) {
+        const target = domain as number;
+        const mayAsk =
+          xen.exists(target) && isPrivileged(caller.domid) && target !== caller.domid && xen.hasVcpu(target, vcpu as number);
+        const flaw = mayAsk ? contextFlaw(xen, target, guest, ctxt as bigint, false) : undefined;
+        return flaw === undefined ? vcpu : new Refusal(flaw);
+      },
+    },
+  }),
   [XEN_DOMCTL.getvcpuinfo]: codec('domctl.getvcpuinfo', domctl.xen_domctl_getvcpuinfo, {
     out: ['online', 'blocked', 'running', 'cpu_time', 'cpu'],
+  }),
+  [XEN_DOMCTL.setdomainhandle]: codec('domctl.setdomainhandle', domctl.xen_domctl_setdomainhandle, { args: { handle: uuid } }),
+  [XEN_DOMCTL.setdebugging]: codec('domctl.setdebugging', domctl.xen_domctl_setdebugging),
+  [XEN_DOMCTL.irq_permission]: codec('domctl.irq_permission', domctl.xen_domctl_irq_permission),
+  [XEN_DOMCTL.iomem_permission]: codec('domctl.iomem_permission', domctl.xen_domctl_iomem_permission),
+  [XEN_DOMCTL.ioport_permission]: codec('domctl.ioport_permission', domctl.xen_domctl_ioport_permission),
+  [XEN_DOMCTL.hypercall_init]: codec('domctl.hypercall_init', domctl.xen_domctl_hypercall_init),
+  [XEN_DOMCTL.sendtrigger]: codec('domctl.sendtrigger', domctl.xen_domctl_sendtrigger),
+  [XEN_DOMCTL.subscribe]: codec('domctl.subscribe', domctl.xen_domctl_subscribe),
+  [XEN_DOMCTL.set_target]: codec('domctl.set_target', domctl.xen_domctl_set_target),
+  [XEN_DOMCTL.set_access_required]: codec('domctl.set_access_required', domctl.xen_domctl_set_access_required),
+  [XEN_DOMCTL.set_virq_handler]: codec('domctl.set_virq_handler', domctl.xen_domctl_set_virq_handler),
+  [XEN_DOMCTL.memory_mapping]: codec('domctl.memory_mapping', domctl.xen_domctl_memory_mapping),
+  [XEN_DOMCTL.ioport_mapping]: codec('domctl.ioport_mapping', domctl.xen_domctl_ioport_mapping),
+  [XEN_DOMCTL.set_broken_page_p2m]: codec('domctl.set_broken_page_p2m', domctl.xen_domctl_set_broken_page_p2m),
+  [XEN_DOMCTL.soft_reset]: codec('domctl.soft_reset'),
+  [XEN_DOMCTL.get_paging_mempool_size]: codec('domctl.get_paging_mempool_size', domctl.xen_domctl_paging_mempool, {
+    out: ['size'],
+  }),
+  [XEN_DOMCTL.set_paging_mempool_size]: codec('domctl.set_paging_mempool_size', domctl.xen_domctl_paging_mempool),
+  [XEN_DOMCTL.gdbsx_pausevcpu]: codec('domctl.gdbsx_pausevcpu', domctl.xen_domctl_gdbsx_pauseunp_vcpu),
+  [XEN_DOMCTL.gdbsx_unpausevcpu]: codec('domctl.gdbsx_unpausevcpu', domctl.xen_domctl_gdbsx_pauseunp_vcpu),
+  [XEN_DOMCTL.gdbsx_domstatus]: codec('domctl.gdbsx_domstatus', domctl.xen_domctl_gdbsx_domstatus, {
+    out: ['paused', 'vcpu_id', 'vcpu_ev'],
   }),
   [XEN_DOMCTL.settimeoffset]: codec('domctl.settimeoffset', domctl.xen_domctl_settimeoffset),
   [XEN_DOMCTL.gettscinfo]: codec('domctl.gettscinfo', domctl.xen_domctl_tsc_info, {
@@ -58,6 +97,18 @@ export const sysctlOp: Codecs = {
       max_cpu_id: answer['max_cpu_id'],
       ...big(answer, 'total_pages', 'free_pages', 'scrub_pages', 'outstanding_pages'),
     }),
+  }),
+  [XEN_SYSCTL.readconsole]: codec('sysctl.readconsole', sysctl.xen_sysctl_readconsole, {
+    out: ['count', 'index'],
+    write: ({ buffer: said }, { buffer }, { guest }) => guest.put(buffer as bigint, bytesOf(said as string)),
+  }),
+  [XEN_SYSCTL.debug_keys]: codec('sysctl.debug_keys', sysctl.xen_sysctl_debug_keys, {
+    args: {
+      keys({ keys, nr_keys }, { guest }) {
+        const pressed = guest.bytes(keys as bigint, Math.min(nr_keys as number, MAX_KEYS));
+        return pressed === undefined ? EFAULT : byteString(pressed);
+      },
+    },
   }),
   [XEN_SYSCTL.sched_id]: codec('sysctl.sched_id', sysctl.xen_sysctl_sched_id, { out: ['sched_id'] }),
 };
@@ -90,7 +141,7 @@ export function performDomctl(call: Call): Result {
   const known = domctlOp[cmd];
   // Whom it is about is looked at before what it is.
   if (known === undefined) return call.refuse(call.xen.exists(domain) ? 'ENOSYS' : 'ESRCH', cmd);
-  const codec: Codec = { ...known, args: { domain: { is: domain }, ...known.args } };
+  const codec: Codec = { ...known, args: { domain: { is: domain }, ...known.args }, head: { domain } };
   return answersDomain.includes(cmd) ? about(call, codec, cmd) : perform(call, codec, at + BigInt(domctl.XEN_DOMCTL_U), cmd);
 }
 

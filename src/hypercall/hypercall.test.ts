@@ -1,61 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { errnoNumber } from '../../events/errno.ts';
-import { DOMID_XEN, type DomId, MS } from '../../events/units.ts';
-import { build } from '../../tools/fuzz/arbitraries/domain.ts';
-import { CoreHost, smallMachine } from '../../tools/fuzz/core-host.ts';
-import { callRaw, load, portOf, store } from '../../tools/fuzz/raw-port.ts';
+import { MS } from '../../events/units.ts';
+import type { CoreHost } from '../../tools/fuzz/core-host.ts';
+import { AT, bytes, call, hostOf, load, portOf, rc, store, type Width } from '../../tools/fuzz/raw-port.ts';
 import { HYPERVISOR } from '../abi/hypercall.ts';
 import { entryFrame, entryOffset } from '../core/gnttab/decide.ts';
 import { completeHypercall } from './index.ts';
 
-type Width = 32 | 64;
-/** dom0, d1 (a PV guest of the width asked for) and d2 (an HVM guest), each with 2 vCPUs, 16 pages and a vCPU that runs. */
-function hostOf(width: Width = 64): CoreHost {
-  const host = new CoreHost(smallMachine);
-  host.prepare(
-    ...build(0, { vcpus: 2, pages: 16, hvm: false, caller: DOMID_XEN }),
-    { type: 'sched.detach', domid: 0, vcpu: 0 },
-    ...build(1, { vcpus: 2, pages: 16, hvm: false, size: width }),
-    ...build(2, { vcpus: 2, pages: 16, hvm: true }),
-    { type: 'sched.schedule', cpu: 0 },
-    { type: 'sched.schedule', cpu: 1 },
-  );
-  return host;
-}
-
-/** Little-endian words of 16, 32 or 64 bits, as `[size, value]`. */
-function bytes(...fields: readonly (readonly [16 | 32 | 64, number | bigint])[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(fields.reduce((sum, [size]) => sum + size / 8, 0)));
-  let at = 0;
-  for (const [size, value] of fields) {
-    for (let i = 0; i < size / 8; i++) view.setUint8(at + i, Number((BigInt(value) >> BigInt(i * 8)) & 255n));
-    at += size / 8;
-  }
-  return new Uint8Array(view.buffer);
-}
-const AT = 0x3000;
-interface Called {
-  readonly domid?: DomId;
-  readonly vcpu?: number;
-  readonly width?: Width;
-  readonly preempt?: number;
-}
-const call = (host: CoreHost, number: number, args: readonly (number | bigint)[], by: Called = {}) => {
-  const { domid = 1, vcpu = 0, width = 64, preempt } = by;
-  return callRaw(
-    host,
-    { domid, vcpu, width },
-    number,
-    args.map((arg) => BigInt.asUintN(64, BigInt(arg))),
-    preempt,
-  );
-};
-/** What a call returns, with this structure at AT; the errno's name where it is one. */
-function rc(host: CoreHost, number: number, args: readonly (number | bigint)[], struct?: Uint8Array, by: Called = {}) {
-  if (struct) store(host, by.domid ?? 1, AT, struct);
-  const result = call(host, number, args, by);
-  return result.done ? result.rc : 'goes on';
-}
 const E = errnoNumber;
 const last = (host: CoreHost) => host.steps.at(-1)!;
 const word = (host: CoreHost, offset: number, size: 2 | 4 | 8 = 4, domid = 1): number =>

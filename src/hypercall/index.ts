@@ -7,6 +7,7 @@ import { type Codecs, perform } from './codec.ts';
 import { performDomctl, performSysctl } from './control.ts';
 import { eventChannelOp } from './event-channel.ts';
 import { performGrantTableOp } from './grant-table.ts';
+import { bareHvmOp, hvmOp, performConsoleIo, physdevOp, takesNothing } from './machine.ts';
 import { performMemoryOp } from './memory.ts';
 import { performMulticall } from './multicall.ts';
 import { performSetTimer, performShutdown, performVcpuOp, schedOp } from './scheduling.ts';
@@ -16,11 +17,14 @@ import { performVersion } from './version.ts';
 const plain: Readonly<Record<number, Codecs>> = {
   [HYPERVISOR.event_channel_op]: eventChannelOp,
   [HYPERVISOR.sched_op]: schedOp,
+  [HYPERVISOR.physdev_op]: physdevOp,
+  [HYPERVISOR.hvm_op]: hvmOp,
 };
 
 const others: Readonly<Record<number, (call: Call) => Result>> = {
   [HYPERVISOR.memory_op]: performMemoryOp,
   [HYPERVISOR.multicall]: (call) => performMulticall(call, performCall),
+  [HYPERVISOR.console_io]: performConsoleIo,
   [HYPERVISOR.set_timer_op]: performSetTimer,
   [HYPERVISOR.xen_version]: (call) => performVersion(call, uint(call.arg(0))),
   [HYPERVISOR.grant_table_op]: performGrantTableOp,
@@ -56,6 +60,8 @@ function performCall(call: Call): Result {
   const cmd = uint(call.arg(0));
   const at = call.arg(1);
   if (codecs === schedOp && cmd === SCHEDOP.shutdown) return performShutdown(call, at);
+  if (codecs === hvmOp && bareHvmOp[cmd])
+    return takesNothing(call) ? perform(call, bareHvmOp[cmd], at, cmd) : call.refuse('EINVAL', cmd);
   const codec = codecs[cmd];
   return codec ? perform(call, codec, at, cmd) : call.refuse('ENOSYS', cmd);
 }

@@ -9,6 +9,7 @@ import { type Codecs, toNumber } from './codec.ts';
 import { domctlOp, sysctlOp } from './control.ts';
 import { eventChannelOp } from './event-channel.ts';
 import { listed, plain, single } from './grant-table.ts';
+import { hvmOp, physdevOp } from './machine.ts';
 import { memoryOp } from './memory.ts';
 import { schedOp, vcpuOp } from './scheduling.ts';
 import { xenVersion } from './version.ts';
@@ -39,6 +40,8 @@ const tables: readonly (readonly [number: number, codecs: Codecs, args: Argument
   [HYPERVISOR.sched_op, schedOp, cmdPointer],
   [HYPERVISOR.vcpu_op, vcpuOp, cmdTargetPointer],
   [HYPERVISOR.xen_version, xenVersion, cmdPointer],
+  [HYPERVISOR.physdev_op, physdevOp, cmdPointer],
+  [HYPERVISOR.hvm_op, hvmOp, cmdPointer],
   [HYPERVISOR.memory_op, memoryOp, cmdPointer],
   [HYPERVISOR.grant_table_op, listed, cmdPointerOne],
   [HYPERVISOR.grant_table_op, single, cmdPointerOne],

@@ -9,6 +9,7 @@ import { RUNSTATE, VCPUOP } from '../abi/vcpu.ts';
 import { infoFrame, infoOffset, UPCALL_MASK } from '../core/evtchn/pending.ts';
 import { type Call, done, type Result, uint } from './call.ts';
 import { type Codec, type Codecs, codec, EFAULT, perform, Refusal, unsigned } from './codec.ts';
+import { contextFlaw } from './context.ts';
 import type { Plain } from './guest-memory.ts';
 
 /** Xen's own limit to what a vCPU polls for. */
@@ -58,6 +59,19 @@ const vcpuCodec = (command: Codec['command'], struct?: Codec['struct'], { args =
   codec(command, struct, { ...rest, args: { vcpu: vcpuid, ...args } });
 
 export const vcpuOp: Codecs = {
+  [VCPUOP.initialise]: vcpuCodec('vcpu.initialise', undefined, {
+    args: {
+      vcpu(given, call) {
+        const { xen, caller, guest } = call;
+        const target = vcpuid(given, call);
+        // One that can hear nothing, or has begun already, is refused without a look.
+        const isRefused = infoFrame(xen, caller.domid, target) < 0;
+        const flaw = isRefused ? undefined : contextFlaw(xen, caller.domid, guest, call.arg(2), true);
+        const hasBegun = xen.sched.vcpu.of(caller.domid)!.initialised.at(target) === 1;
+        return flaw === undefined || (hasBegun && flaw !== 'EFAULT') ? target : new Refusal(flaw);
+      },
+    },
+  }),
   [VCPUOP.up]: vcpuCodec('vcpu.up'),
   [VCPUOP.down]: vcpuCodec('vcpu.down'),
   [VCPUOP.is_up]: vcpuCodec('vcpu.is_up', undefined, { rc: 'up' }),

@@ -34,11 +34,8 @@ const word = fc.oneof(
 );
 
 test('an operation asked for in bytes is the same step as the typed command, with the same state after it', () => {
-  const all = fc.shuffledSubarray(forms, { minLength: forms.length });
   const words = fc.array(word, { minLength: 36, maxLength: 36 });
-  const calls = all.chain((types) =>
-    fc.tuple(...types.map((type) => fc.record({ type: fc.constant(type), words, domid: fc.nat(2) }))),
-  );
+  const calls = fc.array(fc.record({ type: fc.constantFrom(...forms), words, domid: fc.nat(2) }), { maxLength: 60, size: 'max' });
   fc.assert(
     fc.property(calls, fc.constantFrom<32 | 64>(32, 64), (list, width) => {
       const [raw, typed] = [linkedHost({}), linkedHost({})];
@@ -58,7 +55,7 @@ test('an operation asked for in bytes is the same step as the typed command, wit
       }
       expect([...typed.xen.diff(raw.xen)]).toEqual([]);
     }),
-    { numRuns: Math.ceil(numRuns / 4), ...replay },
+    { numRuns: Math.ceil(numRuns / 2), ...replay },
   );
 }, 120_000);
 
