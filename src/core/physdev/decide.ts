@@ -12,6 +12,8 @@ import { NR_IRQS_GSI, sbdfOf, sbdfText } from './state.ts';
 
 export function decide(xen: Xen, command: PhysdevCommand, now: Ns, guest: GuestReader): Outcome {
   const { domid } = command;
+  // Xen itself asks for none of these.
+  if (!xen.exists(domid)) return refuse('ESRCH');
   if (xen.domain.of(0)!.hvm.at(domid) === 1 && !hvmMay(domid, command.type)) return refuse('ENOSYS');
   switch (command.type) {
     case 'physdev.map_pirq':
