@@ -9,6 +9,14 @@ export interface BridgeConfig {
 /** Whose xenstored the host's XenStore is; the hypervisor and the toolstack are those of 4.17. */
 export type XenVersion = '4.17' | '4.22';
 
+export interface XenConfig {
+  /** Xen's command line: `loglvl`, `guest_loglvl`, `conring_size`, `console_to_ring` ... */
+  readonly commandline?: string;
+  /** Whether guests may write on Xen's console (CONFIG_VERBOSE_DEBUG). */
+  readonly verbose_debug?: boolean;
+  /** Whether the machine has an IOMMU: devices can be given to domains. */
+  readonly iommu?: boolean;
+}
 export interface HostConfig {
   readonly pcpus: number;
   readonly memory_mib: number;
@@ -16,6 +24,8 @@ export interface HostConfig {
   readonly scheduler: 'credit2';
   readonly xen_version: XenVersion;
   readonly bridges: readonly BridgeConfig[];
+  /** What Xen is booted with, and what of the machine and the build is not as usual. */
+  readonly xen?: XenConfig;
   /** What paths in dom0 mean: disks by their size, kernels that are actor guests. */
   readonly files: readonly HostFile[];
 }

@@ -54,7 +54,9 @@ export class Host {
   constructor({ config, seed }: HostOptions) {
     const { journal } = this;
     this.config = config;
-    this.xen = new Xen(journal, { nrCpus: config.pcpus, totalPages: mibToPages(config.memory_mib) });
+    const { commandline = '', verbose_debug = false, iommu = false } = config.xen ?? {};
+    const machine = { nrCpus: config.pcpus, totalPages: mibToPages(config.memory_mib) };
+    this.xen = new Xen(journal, { ...machine, commandline, verboseDebug: verbose_debug, iommu });
     this.store = new XenStore(journal, xenstore.profiles[config.xen_version]);
     this.guests = new Guests(journal);
     this.consoles = new Consoles(journal);

@@ -431,3 +431,23 @@ const normal = (line: string): string =>
     .replace(/^((?:UN)?WATCH \S+) .*/, '$1 TOKEN');
 
 const sorted = (lines: readonly string[]): string[] => [...lines].sort();
+
+describe("Xen's console", () => {
+  test('xl dmesg prints the ring, and -c forgets it', () => {
+    const lab = new Lab();
+    const { rc, stdout } = lab.xl('dmesg');
+    expect(rc).toBe(0);
+    expect(stdout).toMatch(/^\(XEN\) Xen 4\.17\.7/);
+    expect(lab.xl('dmesg -c').stdout).toBe(stdout);
+    expect(lab.xl('dmesg').stdout).toBe('');
+  });
+  test('xl debug-keys says nothing; its answers are in the ring', () => {
+    const lab = new Lab();
+    lab.xl('dmesg -c');
+    // As recorded: keys that nobody knows are no mistake, no key at all is.
+    expect(lab.xl('debug-keys h')).toEqual({ rc: 0, stdout: '', stderr: '' });
+    expect(lab.xl('debug-keys ABC').rc).toBe(0);
+    expect(lab.xl('debug-keys').rc).toBe(2);
+    expect(lab.xl('dmesg').stdout).toContain("key 'h' (ascii '68')");
+  });
+});

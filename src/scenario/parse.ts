@@ -1,7 +1,7 @@
 // From the YAML text of a scenario to a scenario, or to everything that is wrong with it.
 import { LineCounter, parseDocument } from 'yaml';
 import type { Ns } from '../../events/units.ts';
-import { defaultHost, type HostConfig } from '../host-config.ts';
+import { defaultHost, type HostConfig, type XenConfig } from '../host-config.ts';
 import { explain, explainYaml, Places } from './issues.ts';
 import type { Scenario, ScenarioError, ScenarioFile, TimelineItem } from './scenario.ts';
 import { type RawScenario, schema } from './schema.ts';
@@ -116,5 +116,13 @@ function hostOf({ host }: RawScenario): Omit<HostConfig, 'files'> {
     scheduler: host?.scheduler ?? defaults.scheduler,
     xen_version: host?.xen_version ?? defaults.xen_version,
     bridges: host?.bridges ?? defaults.bridges,
+    ...(host?.xen === undefined ? {} : { xen: defined(host.xen) }),
   };
 }
+
+/** Without what was left out. */
+const defined = ({ commandline, verbose_debug, iommu }: NonNullable<NonNullable<RawScenario['host']>['xen']>): XenConfig => ({
+  ...(commandline === undefined ? {} : { commandline }),
+  ...(verbose_debug === undefined ? {} : { verbose_debug }),
+  ...(iommu === undefined ? {} : { iommu }),
+});

@@ -99,6 +99,13 @@ const host = z.strictObject({
   scheduler: oneOf(defaultHost.scheduler).optional(),
   xen_version: oneOf(defaultHost.xen_version).optional(),
   bridges: z.array(bridge).optional(),
+  xen: z
+    .strictObject({
+      commandline: text('the command line of Xen').optional(),
+      verbose_debug: flag.optional(),
+      iommu: flag.optional(),
+    })
+    .optional(),
 });
 
 /** `builtin:linux` alone is short for a map that says so. */

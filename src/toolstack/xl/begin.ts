@@ -4,6 +4,7 @@ import { type Invocation, parseArgv } from './argv.ts';
 import { consolePlan } from './console.ts';
 import { beginCreate, createPlan } from './create.ts';
 import { beginDestroy, destroyPlan } from './destroy.ts';
+import { beginDebugKeys, beginDmesg, debugKeysPlan, dmesgPlan } from './dmesg.ts';
 import { beginDomainJob } from './find.ts';
 import { infoPlan } from './info.ts';
 import { complain, type Job, newJob, say, sayingPlan } from './job.ts';
@@ -24,6 +25,8 @@ export const xlPlans: Readonly<Record<string, Plan<object>>> = {
   list: listPlan,
   'vcpu-list': vcpuListPlan,
   info: infoPlan,
+  dmesg: dmesgPlan,
+  'debug-keys': debugKeysPlan,
   domid: domidPlan,
   domname: domnamePlan,
   rename: renamePlan,
@@ -72,6 +75,10 @@ function begin(
       return beginRename(job, invocation);
     case 'domid':
       return beginDomid(job, invocation);
+    case 'dmesg':
+      return beginDmesg(job, invocation);
+    case 'debug-keys':
+      return beginDebugKeys(job, invocation);
     case 'info':
       return job;
     default:

@@ -94,6 +94,14 @@ export const commands: readonly Syntax[] = [
   },
   { name: 'domid', usage: '<DomainName>', summary: 'The id of a domain with a name.', least: 1, options: [] },
   { name: 'domname', usage: '<DomainId>', summary: 'The name of a domain with an id.', least: 1, options: [] },
+  {
+    name: 'dmesg',
+    usage: '[-c]',
+    summary: 'What Xen has printed.',
+    least: 0,
+    options: [{ short: 'c', long: 'clear', summary: 'and forget it' }],
+  },
+  { name: 'debug-keys', usage: '<Keys>', summary: 'Presses keys on the console of Xen; h lists them.', least: 1, options: [] },
   { name: 'rename', usage: '<Domain> <NewDomainName>', summary: 'Gives a domain another name.', least: 2, options: [] },
 ];
 
@@ -102,7 +110,7 @@ export const otherCommands: readonly string[] = [
   ...['config-update', 'pci-attach', 'pci-detach', 'pci-list', 'pci-assignable-add', 'pci-assignable-remove'],
   ...['pci-assignable-list', 'vncviewer', 'save', 'migrate', 'restore', 'migrate-receive', 'dump-core', 'cd-insert'],
   ...['cd-eject', 'mem-max', 'mem-set', 'button-press', 'vcpu-pin', 'vcpu-set', 'vm-list', 'sharing', 'sched-credit'],
-  ...['sched-credit2', 'sched-rtds', 'trigger', 'sysrq', 'debug-keys', 'set-parameters', 'dmesg', 'top'],
+  ...['sched-credit2', 'sched-rtds', 'trigger', 'sysrq', 'set-parameters', 'top'],
   ...['network-attach', 'network-list', 'network-detach', 'channel-list', 'block-attach', 'block-list', 'block-detach'],
   ...['vtpm-attach', 'vtpm-list', 'vtpm-detach', 'vkb-attach', 'vkb-list', 'vkb-detach', 'vdispl-attach', 'vdispl-list'],
   ...['vdispl-detach', 'vsnd-attach', 'vsnd-list', 'vsnd-detach', 'uptime', 'claims', 'cpupool-create', 'cpupool-list'],
