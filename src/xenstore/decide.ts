@@ -9,7 +9,7 @@ import { connectionEnds, type Domains, domainGoes, introduce } from './domains.t
 import { fire, fireSpecial, PAYLOAD_MAX } from './fire.ts';
 import { create, remove, setPerms, write } from './nodes.ts';
 import { acceptWith, type Outcome } from './outcome.ts';
-import { homeOf, parentOf } from './path.ts';
+import { homeOf, isValid, parentOf } from './path.ts';
 import { DOMID_ANY, GONE, OWNER, type Permission, parsePermission, READ, showPermission, WRITE } from './perms.ts';
 import type { Profile } from './profiles.ts';
 import { getFeature, getQuota, setFeature, setQuota } from './quota.ts';
@@ -38,7 +38,10 @@ export function decide(store: XenStore, command: XenstoreCommand, domains: Domai
       const { domid } = command;
       const domain = store.domains.get(domid);
       if (!domain?.introduced || domain.shutdown) return accept();
-      return acceptWith([{ type: 'xenstore.domain_shut_down', domid }, ...fireSpecial(store, '@releaseDomain')]);
+      return acceptWith([
+        { type: 'xenstore.domain_shut_down', domid },
+        ...fireSpecial(store, '@releaseDomain', domid, { first: 'one' }),
+      ]);
     }
     case 'xenstore.domain_gone':
       return acceptWith(domainGoes(store, command.domid));
@@ -99,7 +102,8 @@ function decideRequest(store: XenStore, connection: Connection, command: Request
       return 'errno' in found ? view.refuse(found.errno) : view.accept({ value: found.node.value });
     }
     case 'xenstore.get_perms': {
-      if (store.profile.specialsAreNodes && isSpecial(command.path)) {
+      if (store.profile.specialsAreNodes && command.path.startsWith('@')) {
+        if (!isSpecial(command.path)) return view.refuse(noSpecial(view, command.path, READ));
         const perms = store.specialPerms.get(command.path)!;
         return view.rights(perms) & READ ? accept({ perms: store.showPerms(perms) }) : refuse('EACCES');
       }
@@ -132,7 +136,7 @@ function decideRequest(store: XenStore, connection: Connection, command: Request
       return watch(view, command.path, command.token, command.depth);
     case 'xenstore.unwatch': {
       const node = store.resolve(command.path, connection);
-      if (!node.startsWith('@') && !view.isNodePath(node)) return refuse(store.profile.unwatchBadPath);
+      if (node.startsWith('@') ? !isSpecialPath(view, node) : !view.isNodePath(node)) return refuse(store.profile.unwatchBadPath);
       const { token } = command;
       const registered = connection.watches.get(watchKey(node, token));
       if (!registered) return refuse('ENOENT');
@@ -192,6 +196,24 @@ function look(view: View, path: string, wanted: number) {
   return node === undefined ? ({ errno: 'EINVAL' } as const) : view.get(node, wanted);
 }
 
+/** Whether a name with @ may be one of a watch. */
+function isSpecialPath(view: View, path: string): boolean {
+  if (!view.store.profile.specialsAreNodes) return path.length <= SPECIAL_MAX;
+  return isValid(`/${path}`) && (view.privileged || path.length <= view.limit('path-max'));
+}
+
+/** What a name with @ is refused with that no special node has: as for a node that is missing, by what is above it. */
+function noSpecial(view: View, path: string, wanted: number): Errno {
+  if (!isSpecialPath(view, path)) return 'EINVAL';
+  const { store } = view;
+  let at = path;
+  for (let slash = at.lastIndexOf('/'); slash >= 0; slash = at.lastIndexOf('/')) {
+    at = at.slice(0, slash);
+    if (isSpecial(at)) return view.rights(store.specialPerms.get(at)!) & wanted ? 'ENOENT' : 'EACCES';
+  }
+  return view.rights(store.tree.root.perms) & wanted ? 'ENOENT' : 'EACCES';
+}
+
 function directoryPart(view: View, { path, offset }: Of<'directory_part'>): Outcome {
   const found = look(view, path, READ);
   if ('errno' in found) return view.refuse(found.errno);
@@ -244,9 +266,11 @@ function changePerms(view: View, command: Of<'set_perms'>, domains: Domains): Ou
   const texts = perms.map((entry) => (entry.since === GONE ? `${showPermission(entry)}-` : showPermission(entry)));
 
   if (command.path.startsWith('@')) {
-    if (!isSpecial(command.path)) return view.refuse(store.profile.unknownSpecial);
+    const areNodes = store.profile.specialsAreNodes;
+    if (!isSpecial(command.path)) return view.refuse(areNodes ? noSpecial(view, command.path, WRITE | OWNER) : 'EINVAL');
     const old = store.specialPerms.get(command.path)!;
     if ((view.rights(old) & (WRITE | OWNER)) !== (WRITE | OWNER)) return view.refuse('EACCES');
+    if (areNodes && !view.privileged && owner.domid !== old[0]!.domid) return view.refuse('EPERM');
     const { path, conn } = command;
     view.facts.push({ type: 'xenstore.perms_set', conn, tx: 0, path, perms: texts });
     if (store.profile.specialsAreNodes) for (const event of fire(store, path, true, [old, perms])) view.facts.push(event);
@@ -263,7 +287,7 @@ function changePerms(view: View, command: Of<'set_perms'>, domains: Domains): Ou
 function watch(view: View, path: string, token: string, depth: number): Outcome {
   const { store, connection } = view;
   const node = store.resolve(path, connection);
-  if (node.startsWith('@') ? node.length > SPECIAL_MAX : !view.isNodePath(node)) return refuse('EINVAL');
+  if (node.startsWith('@') ? !isSpecialPath(view, node) : !view.isNodePath(node)) return refuse('EINVAL');
   if (connection.watches.has(watchKey(node, token))) return refuse('EEXIST');
   if (!view.privileged && connection.watches.size >= view.limit('watches')) return refuse(store.profile.tooManyWatches);
   if (view.lacksMemory(path.length + token.length)) return refuse('ENOMEM');

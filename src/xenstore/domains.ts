@@ -1,7 +1,7 @@
 // Domains that come and go: tools/xenstore/xenstored_domain.c.
 import { refuse } from '../../events/step.ts';
 import type { XenstoreCommand, XenstoreFact } from '../../events/xenstore.ts';
-import { fire, fireSpecial } from './fire.ts';
+import { fireSpecial } from './fire.ts';
 import { removal } from './nodes.ts';
 import { acceptWith, type Outcome } from './outcome.ts';
 import type { Permissions } from './perms.ts';
@@ -26,7 +26,7 @@ export function introduce(store: XenStore, { domid, mfn, port }: Introduce, doma
   if (!domains.exists(domid)) return refuse('EINVAL'); // Its ring can not be mapped.
   const facts: XenstoreFact[] = known ? [] : [{ type: 'xenstore.domain_noticed', domid }];
   facts.push({ type: 'xenstore.domain_introduced', domid, mfn, port });
-  return acceptWith([...facts, ...fireSpecial(store, '@introduceDomain')]);
+  return acceptWith([...facts, ...fireSpecial(store, '@introduceDomain', domid)]);
 }
 
 /** A domain is released, or is no longer there: all that was its own goes with it. Nothing happens if it is not known. */
@@ -60,7 +60,8 @@ export function* domainGoes(store: XenStore, domid: number): Generator<XenstoreF
     return;
   }
   yield { type: 'xenstore.domain_released', domid };
-  yield* fire(store, '@releaseDomain', true, [withoutDomain(store.specialPerms.get('@releaseDomain')!, domid)], domid);
+  const audience = [withoutDomain(store.specialPerms.get('@releaseDomain')!, domid)];
+  yield* fireSpecial(store, '@releaseDomain', domid, { audience, without: domid });
 }
 
 /** A connection's watches and transactions end. */

@@ -2,7 +2,7 @@
 import type { XenstoreFact } from '../../events/xenstore.ts';
 import { accessFor, type Permissions, READ } from './perms.ts';
 import type { Special, XenStore } from './state.ts';
-import { seenBy, sizeOfEvent, watchKey } from './watches.ts';
+import { seenBy, sizeOfEvent, type Watch, watchKey } from './watches.ts';
 
 /** The longest payload of a message (public/io/xs_wire.h, XENSTORE_PAYLOAD_MAX); a longer event is not sent. */
 export const PAYLOAD_MAX = 4096;
@@ -11,10 +11,18 @@ export const PAYLOAD_MAX = 4096;
 export type Audience = readonly (Permissions | undefined)[];
 
 /** The events of a change at `path`, in order. `exact`: only for watches placed there. `without` is a domain that is going. */
-export function* fire(
+export const fire = (
   store: XenStore,
   path: string,
   exact: boolean,
+  audience: Audience,
+  without?: number,
+): Generator<XenstoreFact> => fireTo(store, path, store.watches.matching(path, exact), audience, without);
+
+function* fireTo(
+  store: XenStore,
+  path: string,
+  watches: readonly Watch[],
   audience: Audience,
   without?: number,
 ): Generator<XenstoreFact> {
@@ -24,7 +32,7 @@ export function* fire(
   let unread: ReadonlySet<string> | undefined;
   let room: number | undefined;
   const sent = new Set<string>();
-  for (const watch of store.watches.matching(path, exact)) {
+  for (const watch of watches) {
     if (watch.conn !== conn) {
       conn = watch.conn;
       sent.clear();
@@ -50,6 +58,27 @@ export function* fire(
   }
 }
 
-/** A domain was introduced, or one has gone. */
-export const fireSpecial = (store: XenStore, special: Special): Generator<XenstoreFact> =>
-  fire(store, special, true, [store.specialPerms.get(special)]);
+/**
+ * A domain was introduced, or has gone; or it has shut down, which those hear first who asked for that domain. `audience` is given where
+ * the special node's permissions are about to change.
+ */
+export function* fireSpecial(
+  store: XenStore,
+  special: Special,
+  domid: number,
+  { first = 'all', audience = [store.specialPerms.get(special)], without = -1 }: SpecialEvent = {},
+): Generator<XenstoreFact> {
+  const { watches, profile } = store;
+  if (!profile.specialsNameDomains) {
+    yield* fireTo(store, special, watches.matching(special, true), audience, without);
+    return;
+  }
+  if (first === 'all') yield* fireTo(store, special, watches.ofAnyDomain(special), audience, without);
+  yield* fireTo(store, `${special}/${domid}`, watches.ofDomain(special, domid), audience, without);
+  if (first === 'one') yield* fireTo(store, special, watches.ofAnyDomain(special), audience, without);
+}
+interface SpecialEvent {
+  readonly first?: 'all' | 'one';
+  readonly audience?: Audience;
+  readonly without?: number;
+}

@@ -55,8 +55,8 @@ export interface Profile {
   readonly releasePerms: readonly string[];
   /** GET_PERMS of @introduceDomain and @releaseDomain; SET_PERMS of them fires their watches. */
   readonly specialsAreNodes: boolean;
-  /** What SET_PERMS of any other @name is refused with. */
-  readonly unknownSpecial: Errno;
+  /** `@releaseDomain/5`: what becomes of domain 5 alone; a watch with a depth hears that name of every domain. */
+  readonly specialsNameDomains: boolean;
   /** DOMID_ANY (32757) in a permission matches every domain. */
   readonly domidAny: boolean;
   /** Whether entries of a domain that is gone are still shown. */
@@ -116,7 +116,7 @@ const xen417: Profile = {
   introducePerms: ['n0'],
   releasePerms: ['n0'],
   specialsAreNodes: false,
-  unknownSpecial: 'EINVAL',
+  specialsNameDomains: false,
   domidAny: false,
   showsGone: true,
 };
@@ -153,7 +153,7 @@ export const profiles = {
     unwatchBadPath: 'EINVAL',
     releasePerms: ['n0', 'r32757'],
     specialsAreNodes: true,
-    unknownSpecial: 'ENOENT',
+    specialsNameDomains: true,
     domidAny: true,
     showsGone: false,
   },

@@ -66,6 +66,15 @@ export class WatchIndex {
     return inOrder(found);
   }
 
+  /** Those on a special node that hear of domains without being told which. */
+  ofAnyDomain(special: string): readonly Watch[] {
+    return inOrder(this.at(special).filter(({ depth }) => depth < 0));
+  }
+  /** Those that hear of this domain: on the name with its number, or as deep as that. */
+  ofDomain(special: string, domid: number): readonly Watch[] {
+    return inOrder([...this.at(`${special}/${domid}`), ...this.at(special).filter(({ depth }) => depth > 0)]);
+  }
+
   *[Symbol.iterator](): Generator<Watch> {
     for (const list of this.byNode.values()) yield* list;
   }

@@ -152,6 +152,8 @@ function parseQuota(
     case 'SET_FEATURE':
       return domid < 0 ? undefined : { type: 'xenstore.set_feature', ...request, domid, features: atoi(rest[0]!) };
     case 'GET_QUOTA':
+      // No name at all asks for the names; one that is empty is none.
+      if (rest[0] === '') return undefined;
       return { type: 'xenstore.get_quota', ...request, domid, name: rest[0] ?? '' };
     case 'SET_QUOTA':
       if (rest.length < 2) return undefined;
