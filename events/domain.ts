@@ -54,6 +54,8 @@ export const operations = {
       handle: text,
       emulation_flags: int,
       misc_flags: int,
+      /** The id of its pool. */
+      cpupool: int,
     },
   ),
   'sysctl.physinfo': operation(
@@ -77,6 +79,8 @@ export const operations = {
   /** 32 makes a 32-bit guest of a PV domain that has no memory yet. */
   'domctl.set_address_size': operation({ domid: int, domain: int, size: int }),
   'domctl.get_address_size': operation({ domid: int, domain: int }, { size: int }),
+  /** What the shutdown that follows is to be called: the first to say so is believed. */
+  'sched.shutdown_code': operation({ domid: int, code: int }),
 } as const;
 
 export const facts = {
@@ -90,6 +94,8 @@ export const facts = {
     max_maptrack_frames: int,
     hvm: bool,
     shared_info_mfn: int,
+    /** The place of its pool. */
+    pool: int,
   },
   'domain.vcpus_allocated': { domid: int, count: int, at_ns: int },
   'domain.max_mem_set': { domid: int, max_pages: int },
@@ -107,4 +113,6 @@ export const facts = {
   'domain.shut_down_with': { domid: int, code: int, at_ns: int },
   'domain.resumed': { domid: int, at_ns: int },
   'domain.address_size_set': { domid: int, size: int },
+  /** What its next shutdown will be called, whatever it says then. */
+  'domain.shutdown_code_set': { domid: int, code: int },
 } as const;

@@ -3,6 +3,7 @@
 import * as conring from './conring.ts';
 import * as console from './console.ts';
 import * as control from './control.ts';
+import * as cpupool from './cpupool.ts';
 import * as domain from './domain.ts';
 import type { Errno } from './errno.ts';
 import * as evtchn from './evtchn.ts';
@@ -52,6 +53,7 @@ export const operations = {
   ...control.operations,
   ...hvm.operations,
   ...platform.operations,
+  ...cpupool.operations,
 } as const;
 
 export const facts = {
@@ -76,6 +78,7 @@ export const facts = {
   ...control.facts,
   ...hvm.facts,
   ...platform.facts,
+  ...cpupool.facts,
 } as const;
 
 export type MemoryCommand = Requests<typeof p2m.operations>;
@@ -100,6 +103,7 @@ export type ConringCommand = Requests<typeof conring.operations>;
 export type ControlCommand = Requests<typeof control.operations>;
 export type HvmCommand = Requests<typeof hvm.operations>;
 export type PlatformCommand = Requests<typeof platform.operations>;
+export type CpupoolCommand = Requests<typeof cpupool.operations>;
 export type Command = Requests<typeof operations>;
 export type CommandType = Command['type'];
 export type CommandOf<K extends CommandType> = Extract<Command, { type: K }>;
@@ -124,6 +128,7 @@ export type ConringFact = Message<typeof conring.facts>;
 export type ControlFact = Message<typeof control.facts>;
 export type HvmFact = Message<typeof hvm.facts>;
 export type PlatformFact = Message<typeof platform.facts>;
+export type CpupoolFact = Message<typeof cpupool.facts>;
 export type Fact = Message<typeof facts>;
 export type FactType = Fact['type'];
 export type FactOf<K extends FactType> = Extract<Fact, { type: K }>;

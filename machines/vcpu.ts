@@ -7,6 +7,8 @@ interface VcpuContext {
   readonly up: boolean;
   readonly blocked: boolean;
   readonly detached: boolean;
+  /** Its cap is used up. */
+  readonly parked: boolean;
   /** Its domain starts paused, which is the first reason not to run. */
   readonly pauses: number;
   /** The pCPU it is on, -1 for none. */
@@ -28,11 +30,13 @@ export const vcpu = setup({
       | 'vcpu.brought_up'
       | 'vcpu.brought_down'
       | 'vcpu.detached'
+      | 'vcpu.parked'
+      | 'vcpu.unparked'
     >,
   },
   guards: {
-    mayRun: ({ context: c }) => c.up && !c.blocked && c.pauses === 0 && !c.detached,
-    runsAlways: ({ context: c }) => c.up && !c.blocked && c.pauses === 0 && c.detached,
+    mayRun: ({ context: c }) => c.up && !c.blocked && c.pauses === 0 && !c.parked && !c.detached,
+    runsAlways: ({ context: c }) => c.up && !c.blocked && c.pauses === 0 && !c.parked && c.detached,
     isBlocked: ({ context: c }) => c.blocked,
   },
   actions: {
@@ -41,6 +45,8 @@ export const vcpu = setup({
     block: assign({ blocked: true }),
     wake: assign({ blocked: false }),
     detach: assign({ detached: true }),
+    park: assign({ parked: true }),
+    unpark: assign({ parked: false }),
     pause: assign({ pauses: ({ context }) => context.pauses + 1 }),
     unpause: assign({ pauses: ({ context }) => context.pauses - 1 }),
     leaveCpu: assign({ cpu: -1 }),
@@ -48,7 +54,7 @@ export const vcpu = setup({
   },
 }).createMachine({
   id: 'vcpu',
-  context: ({ input }) => ({ ...input, up: false, blocked: false, detached: false, pauses: 1, cpu: -1 }),
+  context: ({ input }) => ({ ...input, up: false, blocked: false, detached: false, parked: false, pauses: 1, cpu: -1 }),
   initial: 'offline',
   on: {
     'vcpu.brought_up': { target: '.settling', actions: 'goUp' },
@@ -57,6 +63,8 @@ export const vcpu = setup({
     'vcpu.paused': { target: '.settling', actions: ['pause', 'leaveCpu'] },
     'vcpu.unpaused': { target: '.settling', actions: 'unpause' },
     'vcpu.woken': { target: '.settling', actions: 'wake' },
+    'vcpu.parked': { target: '.settling', actions: 'park' },
+    'vcpu.unparked': { target: '.settling', actions: 'unpark' },
     'vcpu.detached': { target: '.settling', actions: 'detach' },
   },
   states: {

@@ -42,6 +42,7 @@ const created = (domid: number): Fact => ({
   max_maptrack_frames: 4,
   hvm: false,
   shared_info_mfn: 9,
+  pool: 0,
 });
 
 test('a command with its output', () => {

@@ -141,6 +141,15 @@ export class Dispatcher implements System {
     }
     const timer = this.host.xen.timers.next();
     const slice = this.nextSlice();
+    // A scheduler's own timer comes before a guest's of the same moment.
+    const own = this.host.xen.sched.nextTimer();
+    if (own && (!slice || own.deadline_ns <= slice.at) && (!timer || own.deadline_ns <= timer.deadline_ns)) {
+      if (own.deadline_ns > limit) return false;
+      this.now = Math.max(this.now, own.deadline_ns);
+      this.step({ type: 'sched.expire', kind: own.kind, id: own.id }, 'timer', own.armed_by);
+      this.settle();
+      return true;
+    }
     if (timer && (!slice || timer.deadline_ns <= slice.at)) {
       if (timer.deadline_ns > limit) return false;
       this.now = Math.max(this.now, timer.deadline_ns);
@@ -156,10 +165,10 @@ export class Dispatcher implements System {
 
   /** The earliest moment at which something will happen by itself, or undefined. */
   get nextEvent(): Ns | undefined {
-    const timer = this.host.xen.timers.next()?.deadline_ns;
-    const slice = this.nextSlice()?.at;
-    if (timer === undefined || slice === undefined) return timer ?? slice;
-    return Math.min(timer, slice);
+    const { timers, sched } = this.host.xen;
+    const moments = [timers.next()?.deadline_ns, sched.nextTimer()?.deadline_ns, this.nextSlice()?.at];
+    const known = moments.filter((moment) => moment !== undefined);
+    return known.length === 0 ? undefined : Math.min(...known);
   }
 
   /** An undo point; the function that it answers puts everything back, actors and memory included. */
@@ -281,17 +290,12 @@ export class Dispatcher implements System {
 
   private nextSlice(): { cpu: number; at: Ns; domid: DomId; vcpu: number } | undefined {
     const { sched } = this.host.xen;
-    if (sched.runqueue.size === 0) return undefined;
-    const cpus = sched.pcpu.of(0)!;
+    const { local_ns } = sched.pcpu.of(0)!;
     let best: { cpu: number; at: Ns; domid: DomId; vcpu: number } | undefined;
-    for (let cpu = 0; cpus.state.is(cpu) !== 'none'; cpu++) {
-      if (cpus.state.is(cpu) !== 'idle') continue;
-      const next = candidate(this.host.xen, cpu);
-      if (next === undefined) continue;
-      const domid = domidOf(next);
-      const vcpu = vcpuOf(next);
-      const at = Math.max(cpus.local_ns.at(cpu), sched.vcpu.of(domid)!.entry_ns.at(vcpu));
-      if (best === undefined || at < best.at) best = { cpu, at, domid, vcpu };
+    for (let cpu = 0; cpu < sched.nrCpus; cpu++) {
+      const next = candidate(this.host.xen, cpu, local_ns.at(cpu));
+      if (next === undefined || (best !== undefined && next.at >= best.at)) continue;
+      best = { cpu, at: next.at, domid: domidOf(next.id), vcpu: vcpuOf(next.id) };
     }
     return best;
   }
@@ -301,10 +305,13 @@ export class Dispatcher implements System {
     this.now = at;
     const cause = xen.sched.vcpu.of(domid)!.woken_by.at(vcpu);
     const outcome = this.hypercall({ type: 'sched.schedule', cpu }, `p${cpu}`, cause);
+    // Whoever it was has no budget left, and is out of the way now; or the choice falls on another in the end.
+    if (!outcome.ok && (outcome.events?.length ?? 0) > 0) return;
     if (!outcome.ok) throw new HypervisorBug(`pCPU ${cpu} found nobody to run: ${outcome.errno}`);
-    const { until_ns } = outcome.value as { until_ns: Ns };
-    const exit = this.guests.run(domid, vcpu, until_ns);
-    if (exit === 'budget') this.hypercall({ type: 'sched.preempt', domid, vcpu }, `p${cpu}`, this.lastSeq);
+    const chosen = outcome.value as { domid: DomId; vcpu: number; until_ns: Ns };
+    const exit = this.guests.run(chosen.domid, chosen.vcpu, chosen.until_ns);
+    if (exit === 'budget')
+      this.hypercall({ type: 'sched.preempt', domid: chosen.domid, vcpu: chosen.vcpu }, `p${cpu}`, this.lastSeq);
   }
 }
 

@@ -32,7 +32,14 @@ export function route(directory: Directory, fact: Fact, seq: number, origin: str
     case 'vcpu.brought_up':
     case 'vcpu.brought_down':
     case 'vcpu.detached':
+    case 'vcpu.parked':
+    case 'vcpu.unparked':
       directory.send(`d${fact.domid}v${fact.vcpu}`, fact);
+      return;
+    case 'pcpu.brought_down':
+    case 'pcpu.brought_up':
+      if (!directory.has(`p${fact.cpu}`)) directory.spawn(`p${fact.cpu}`, 'pcpu', { cpu: fact.cpu });
+      directory.send(`p${fact.cpu}`, fact);
       return;
     case 'vcpu.scheduled':
       directory.send(`d${fact.domid}v${fact.vcpu}`, fact);

@@ -13,6 +13,8 @@ import type {
   ConringFact,
   ControlCommand,
   ControlFact,
+  CpupoolCommand,
+  CpupoolFact,
   DomainCommand,
   DomainFact,
   EvtchnCommand,
@@ -41,10 +43,12 @@ import type {
   VcpuFact,
   VersionCommand,
 } from '../../events/vocabulary.ts';
+import { VIRQ } from '../abi/virq.ts';
 import type { Memory } from '../memory/memory.ts';
 import * as console from './console/index.ts';
 import * as control from './control/index.ts';
 import * as domain from './domain/index.ts';
+import { raiseGlobalVirq } from './evtchn/decide.ts';
 import * as evtchn from './evtchn/index.ts';
 import * as gnttab from './gnttab/index.ts';
 import * as hvm from './hvm/index.ts';
@@ -74,7 +78,8 @@ export type CoreCommand =
   | ConringCommand
   | ControlCommand
   | HvmCommand
-  | PlatformCommand;
+  | PlatformCommand
+  | CpupoolCommand;
 export type CoreFact =
   | P2mFact
   | MmFact
@@ -89,9 +94,15 @@ export type CoreFact =
   | ConringFact
   | ControlFact
   | HvmFact
-  | PlatformFact;
+  | PlatformFact
+  | CpupoolFact;
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
+  return sched.follow(xen, decideAlone(xen, command, now, guest), now);
+}
+
+/** The operation's own outcome, before the schedulers make of it what they make. */
+function decideAlone(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
   // Nobody asks whose vCPUs will never run: a domain that is not there, or is dying. Timers are the clock's to expire.
   const { domid } = command as { readonly domid?: DomId };
   if (domid !== undefined && domid !== DOMID_XEN && !xen.isAlive(domid) && command.type !== 'timer.expire')
@@ -122,7 +133,24 @@ export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestRead
     case 'sched.detach':
     case 'domctl.setvcpuaffinity':
     case 'domctl.scheduler_op':
+    case 'sched.expire':
+    case 'domctl.getvcpuaffinity':
+    case 'domctl.setnodeaffinity':
+    case 'domctl.getnodeaffinity':
+    case 'sched.pin_override':
+    case 'vcpu.get_physid':
       return sched.decide(xen, command, now, guest);
+    case 'sysctl.cpu_hotplug': {
+      const moved = sched.decideCpupool(xen, command, now);
+      if (!moved.ok) return moved;
+      return accept(moved.value, ...moved.events, ...raiseGlobalVirq(xen, VIRQ.PCPU_STATE, now, guest));
+    }
+    case 'sysctl.cpupool_op':
+    case 'sysctl.scheduler_op':
+    case 'sysctl.getcpuinfo':
+    case 'sysctl.cputopoinfo':
+    case 'sysctl.numainfo':
+      return sched.decideCpupool(xen, command, now);
     case 'vcpu.initialise':
     case 'vcpu.up':
     case 'vcpu.is_up':
@@ -309,7 +337,36 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
     case 'vcpu.affinity_set':
     case 'domain.weight_set':
     case 'vcpu.polling_started':
+    case 'vcpu.soft_affinity_set':
+    case 'vcpu.affinity_overridden':
+    case 'vcpu.affinity_restored':
+    case 'sched.tickled':
+    case 'vcpu.moved':
+    case 'vcpu.parked':
+    case 'vcpu.unparked':
+    case 'domain.cap_set':
+    case 'credit2.budget_set':
+    case 'credit2.vcpu_budget_set':
+    case 'sched.timer_set':
+    case 'sched.timer_stopped':
+    case 'sched.params_set':
+    case 'credit.vcpu_set':
+    case 'credit.accounted':
+    case 'rtds.params_set':
+    case 'rtds.vcpu_set':
+    case 'arinc653.schedule_set':
+    case 'null.assigned':
+    case 'null.unassigned':
       sched.evolve(xen, event, seq);
+      return;
+    case 'cpupool.created':
+    case 'cpupool.destroyed':
+    case 'cpupool.cpu_added':
+    case 'cpupool.cpu_removed':
+    case 'cpupool.domain_moved':
+    case 'pcpu.brought_up':
+    case 'pcpu.brought_down':
+      sched.evolveCpupool(xen, event);
       return;
     case 'vcpu.initialised':
     case 'vcpu.brought_up':

@@ -158,9 +158,9 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['timer.belongsToAVcpu', ({ xen }) => xen.timers.rows.of(1)!.state.become(timerRow(2, 'watchdog'), 'armed')],
   ['timer.belongsToAVcpu', ({ xen }) => xen.timers.rows.of(1)!.state.become(2, 'armed')],
 
-  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.runqueue.remove(xen.sched.runqueue.peek()!)],
-  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.runqueue.push(0)],
-  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.runqueue.push(5)],
+  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.shared[0]!.remove(xen.sched.shared[0]!.peek()!)],
+  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.shared[0]!.push(0)],
+  ['sched.runqueueHoldsTheRunnable', ({ xen }) => xen.sched.shared[0]!.push(5)],
   ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.pcpu.of(0)!.state.become(0, 'idle')],
   ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.pcpu.of(0)!.domid.put(0, 1)],
   ['sched.runningHasItsPcpu', ({ xen }) => xen.sched.pcpu.of(0)!.state.become(1, 'running')],

@@ -18,12 +18,12 @@ import { P2m, type P2mSnapshot, UNPLACED } from './p2m/state.ts';
 import { type Parameters, parametersOf } from './parameters.ts';
 import { Physdev } from './physdev/state.ts';
 import { Platform } from './platform/state.ts';
-import { Sched } from './sched/state.ts';
+import { DEFAULT_WEIGHT } from './sched/credit2-arithmetic.ts';
+import { Sched, type SchedOptions } from './sched/state.ts';
 import { Clock, type ClockOptions } from './time/state.ts';
 import { Timers } from './timer/state.ts';
 
-export interface XenOptions {
-  readonly nrCpus: number;
+export interface XenOptions extends SchedOptions {
   readonly totalPages: Pages;
   /** What Xen was booted with, as xen_version tells it. */
   readonly commandline?: string;
@@ -77,7 +77,7 @@ export class Xen {
   readonly clock: Clock;
 
   constructor(journal: Journal, options: XenOptions) {
-    const { nrCpus, totalPages, commandline = '', pv32 = false, clock = {}, verboseDebug = false, iommu = false } = options;
+    const { totalPages, commandline = '', pv32 = false, clock = {}, verboseDebug = false, iommu = false } = options;
     this.journal = journal;
     this.commandline = commandline;
     this.parameters = parametersOf(commandline);
@@ -87,12 +87,12 @@ export class Xen {
     this.clock = new Clock(journal, clock);
     this.p2m = new P2m(journal, totalPages);
     this.mm = new Mm(journal);
-    this.sched = new Sched(journal, nrCpus);
+    this.sched = new Sched(journal, options);
     this.evtchn = new Evtchn(journal);
     this.timers = new Timers(journal);
     this.gnttab = new Gnttab(journal);
     this.domains = new Domains(journal);
-    this.console = new Console(journal, this.parameters, nrCpus);
+    this.console = new Console(journal, this.parameters, options.nrCpus);
     this.physdev = new Physdev(journal);
     this.control = new Control(journal);
     this.hvm = new Hvm(journal);
@@ -100,7 +100,7 @@ export class Xen {
     this.sparseTables = [
       ...this.p2m.sparseTables,
       ...this.mm.sparseTables,
-      this.sched.polls,
+      ...this.sched.sparse,
       this.evtchn.pirqs,
       ...this.evtchn.fifoTables,
       this.gnttab.statusFrames,
@@ -171,6 +171,16 @@ export class Xen {
   }
   weight(domid: DomId): number {
     return this.domain.of(0)!.weight.at(domid);
+  }
+  /** The place of a domain's pool. */
+  poolOf(domid: DomId): number {
+    const plus1 = this.domain.of(0)!.cpupool_plus_1.at(domid);
+    return plus1 === 0 ? 0 : plus1 - 1;
+  }
+  /** The highest weight of a pool's domains: what running costs is counted by it. */
+  maxWeight(pool: number): number {
+    const highest = this.sched.pools.of(0)!.max_weight.at(pool);
+    return highest === 0 ? DEFAULT_WEIGHT : highest;
   }
   /** The domain that an argument means: DOMID_SELF is whoever asks. */
   self(caller: DomId, domid: DomId): DomId {

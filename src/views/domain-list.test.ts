@@ -24,6 +24,7 @@ const created = (domid: number): Fact => ({
   max_maptrack_frames: 4,
   hvm: false,
   shared_info_mfn: 9,
+  pool: 0,
 });
 const named = (path: string, value: string, tx = 0): Fact => ({ type: 'xenstore.node_written', conn: 0, tx, path, value });
 const about = (type: 'domain.paused' | 'domain.unpaused' | 'domain.dying_started', domid = 1): Fact => ({

@@ -87,7 +87,7 @@ const parts: Readonly<Record<string, string>> = {
   'gnttab.unmap_grant_ref': 'a host mapping is checked by the address that its handle was made with',
   'gnttab.unmap_and_replace': 'no page table entry takes the place of the mapping',
   'gnttab.dump_table': '-ENOSYS, as in Xen',
-  'domctl.scheduler_op': 'putinfo of a weight',
+  'sysctl.cpu_hotplug': 'one pCPU at a time: SMT as a whole is not switched',
   'physdev.map_pirq': 'a pirq has the number of its interrupt',
 };
 

@@ -87,9 +87,14 @@ export class CoreHost {
   /** Moves the clock, and fires what becomes due on the way. */
   advance(ns: Ns): void {
     const end = this.now + ns;
-    for (let due = this.xen.timers.next(); due !== undefined && due.deadline_ns <= end; due = this.xen.timers.next()) {
-      this.now = Math.max(this.now, due.deadline_ns);
-      this.submit({ type: 'timer.expire', domid: due.domid, vcpu: due.vcpu, kind: due.kind });
+    for (;;) {
+      const due = this.xen.timers.next();
+      const own = this.xen.sched.nextTimer();
+      const at = Math.min(due?.deadline_ns ?? end + 1, own?.deadline_ns ?? end + 1);
+      if (at > end) break;
+      this.now = Math.max(this.now, at);
+      if (own !== undefined && own.deadline_ns === at) this.submit({ type: 'sched.expire', kind: own.kind, id: own.id });
+      else if (due !== undefined) this.submit({ type: 'timer.expire', domid: due.domid, vcpu: due.vcpu, kind: due.kind });
     }
     this.now = end;
   }

@@ -4,6 +4,7 @@ export { hostInvariants, hostViolations } from '../../src/invariants.ts';
 export * from './arbitraries/act.ts';
 export * from './arbitraries/control.ts';
 export * from './arbitraries/core.ts';
+export * from './arbitraries/cpupool.ts';
 export * from './arbitraries/domain.ts';
 export * from './arbitraries/evtchn.ts';
 export * from './arbitraries/gnttab.ts';

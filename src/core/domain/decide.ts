@@ -11,7 +11,9 @@ import { HW_CAP } from '../features.ts';
 import { PARTS, unmapped } from '../gnttab/map.ts';
 import { relinquish } from '../mm/index.ts';
 import { allocateFrames } from '../p2m/heap.ts';
+import { placeOf } from '../sched/cpupool.ts';
 import { offCpu } from '../sched/decide.ts';
+import { schedulerOf } from '../sched/schedulers.ts';
 import { timerOf } from '../timer/state.ts';
 import { isRunning, timeIn } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
@@ -29,12 +31,17 @@ const MAX_MAPTRACK_FRAMES = 1024;
 const MAX_PAUSES = 255;
 /** max_mem's limit: struct domain counts pages in 32 bits. */
 const MAX_PAGES = 2 ** 32 - 1;
-/** What the scheduler is called by number (public/domctl.h). */
-const XEN_SCHEDULER_CREDIT2 = 6;
 /** How many ports or mappings one step of dying gives back, before others get their turn. */
 const BATCH = 64;
 
 export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestReader): Outcome {
+  if (command.type === 'sched.shutdown_code') {
+    const { domid, code } = command;
+    if (!xen.exists(domid)) return refuse('ESRCH');
+    const { shut_down, shutdown_code_plus_1 } = xen.domain.of(0)!;
+    if (shut_down.at(domid) !== 0 || shutdown_code_plus_1.at(domid) !== 0) return accept();
+    return accept({}, { type: 'domain.shutdown_code_set', domid, code: code & 0xff });
+  }
   if (command.type === 'sched.shutdown') {
     const { domid, reason } = command;
     return shutdown(xen, domid, { type: 'domain.shut_down', domid, reason, at_ns: now }, now, guest);
@@ -46,16 +53,16 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
       return isPrivileged(command.domid) ? createdomain(xen, command, now, guest) : refuse('EPERM');
     case 'sysctl.physinfo': {
       if (!isPrivileged(command.domid)) return refuse('EPERM');
-      const cpus = xen.sched.pcpu.of(0)!;
+      const { state } = xen.sched.pcpu.of(0)!;
       let nr_cpus = 0;
-      while (cpus.state.is(nr_cpus) !== 'none') nr_cpus++;
+      for (let cpu = 0; cpu < xen.sched.nrCpus; cpu++) if (state.is(cpu) !== 'offline') nr_cpus++;
       return accept({
         nr_cpus,
         total_pages: xen.p2m.totalPages,
         free_pages: xen.p2m.freePages,
         scrub_pages: 0,
         outstanding_pages: xen.p2m.allClaimed,
-        max_cpu_id: nr_cpus - 1,
+        max_cpu_id: xen.sched.nrCpus - 1,
         ...machine(xen, nr_cpus),
       });
     }
@@ -71,7 +78,7 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
       return accept({ domains });
     }
     case 'sysctl.sched_id':
-      return isPrivileged(command.domid) ? accept({ sched_id: XEN_SCHEDULER_CREDIT2 }) : refuse('EPERM');
+      return isPrivileged(command.domid) ? accept({ sched_id: schedulerOf(xen, 0).sched_id }) : refuse('EPERM');
   }
 
   const { domain } = command;
@@ -169,8 +176,11 @@ function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: 
     return refuse('EINVAL');
   const archErrno = archFlaw(domid, command);
   if (archErrno !== undefined) return refuse(archErrno);
-  const pool = (command.flags & XEN_DOMCTL_CDF.hap) === 0 ? 0 : INITIAL_POOL;
-  if (pool + 2 > xen.p2m.freePages - xen.p2m.allClaimed) return refuse('ENOMEM');
+  const paging = (command.flags & XEN_DOMCTL_CDF.hap) === 0 ? 0 : INITIAL_POOL;
+  if (paging + 2 > xen.p2m.freePages - xen.p2m.allClaimed) return refuse('ENOMEM');
+  const pool = placeOf(xen, command.cpupool_id);
+  if (pool === undefined) return refuse('ESRCH');
+  if (xen.sched.cpusOf(pool).length === 0) return refuse('ENODEV');
   const [shared_info_mfn, grant_mfn] = allocateFrames(xen, 2);
   if (shared_info_mfn === undefined || grant_mfn === undefined) return refuse('ENOMEM');
   const { flags, emulation_flags, misc_flags } = command;
@@ -179,8 +189,8 @@ function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: 
       ? []
       : [{ type: 'domain.configured', domid, flags, emulation_flags, misc_flags }];
   if (command.grant_opts === 2) configured.push({ type: 'gnttab.max_version_set', domid, max_version: 2 });
-  if (pool > 0)
-    configured.push({ type: 'domain.paging_pool_grown', domid, extents: lastFree(xen, pool, [shared_info_mfn, grant_mfn])! });
+  if (paging > 0)
+    configured.push({ type: 'domain.paging_pool_grown', domid, extents: lastFree(xen, paging, [shared_info_mfn, grant_mfn])! });
   return accept(
     { domain: domid },
     {
@@ -194,6 +204,7 @@ function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: 
       max_maptrack_frames,
       hvm,
       shared_info_mfn,
+      pool,
     },
     { type: 'gnttab.table_grown', domid, frames: [grant_mfn] },
     ...configured,
@@ -242,7 +253,12 @@ function kill(xen: Xen, domid: DomId, now: Ns, guest: GuestReader): Outcome {
   if (released.length > 0) return refuse('ERESTART', undefined, ...released);
   // Mapped elsewhere: it stays as a zombie until the last mapping goes (see gnttab's `unmapped`).
   const end: Fact = { type: xen.holdsOn(domid) > 0 ? 'domain.relinquished' : 'domain.destroyed', domid };
-  return accept({}, end, ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest));
+  // What stays of it is Pool-0's.
+  const leaves: Fact[] =
+    end.type === 'domain.relinquished' && xen.poolOf(domid) !== 0
+      ? [{ type: 'cpupool.domain_moved', domid, pool: 0, at_ns: now }]
+      : [];
+  return accept({}, ...leaves, end, ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest));
 }
 
 /** The vcpu_infos that stand in pages of the domain's own (unmap_vcpu_info()). */
@@ -307,7 +323,9 @@ export function shutdown(xen: Xen, domid: DomId, shutDown: Fact, now: Ns, guest:
   if (!xen.exists(domid)) return refuse('ESRCH');
   // Only the first reason counts (domain_shutdown()).
   if (xen.domain.of(0)!.shut_down.at(domid) !== 0) return accept();
-  return accept({}, shutDown, ...forEachVcpu(xen, domid, 'vcpu.paused', now), ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest));
+  const code = xen.domain.of(0)!.shutdown_code_plus_1.at(domid) - 1;
+  const fact: Fact = code < 0 ? shutDown : { type: 'domain.shut_down_with', domid, code, at_ns: now };
+  return accept({}, fact, ...forEachVcpu(xen, domid, 'vcpu.paused', now), ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest));
 }
 
 function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome {
@@ -331,11 +349,11 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome
   }
   const control = xen.control.row;
   // The index of the name, less one for "no", is the code; "no" is SHUTDOWN_CODE_INVALID, all ones, as Xen shows it.
-  const reason = row.shut_down.at(domain) - 1;
+  const reason = (row.shut_down.at(domain) || row.shutdown_code_plus_1.at(domain)) - 1;
   const flags =
     (xen.isZombie(domain) ? XEN_DOMINF.dying : 0) |
     (row.hvm.at(domain) ? XEN_DOMINF.hvm_guest : 0) |
-    (reason >= 0 ? XEN_DOMINF.shutdown : 0) |
+    (row.shut_down.at(domain) > 0 ? XEN_DOMINF.shutdown : 0) |
     (reason << XEN_DOMINF.shutdownshift) |
     (row.controller_pause_count.at(domain) > 0 ? XEN_DOMINF.paused : 0) |
     (online > 0 && blocked && !running ? XEN_DOMINF.blocked : 0) |
@@ -355,6 +373,7 @@ function getdomaininfo(xen: Xen, caller: DomId, wanted: DomId, now: Ns): Outcome
     nr_online_vcpus: online,
     max_vcpu_id: (row.nr_vcpus.at(domain) - 1) >>> 0, // XEN_INVALID_MAX_VCPU_ID where there is none
     ssidref: row.ssidref.at(domain),
+    cpupool: xen.sched.pools.of(0)!.cpupool_id.at(xen.poolOf(domain)),
     handle: formatHandle([handle.a.at(domain), handle.b.at(domain), handle.c.at(domain), handle.d.at(domain)]),
     emulation_flags: control.emulation_flags.at(domain),
     misc_flags: control.misc_flags.at(domain),

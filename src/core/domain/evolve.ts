@@ -1,6 +1,7 @@
 import type { DomId } from '../../../events/units.ts';
 import type { DomainFact } from '../../../events/vocabulary.ts';
-import { CREDIT_INIT, DEFAULT_WEIGHT } from '../sched/credit.ts';
+import { CREDIT_INIT, DEFAULT_WEIGHT } from '../sched/credit2-arithmetic.ts';
+import { changePool, findUnits } from '../sched/evolve-domain.ts';
 import type { Xen } from '../xen.ts';
 import { parseHandle } from './state.ts';
 
@@ -18,7 +19,6 @@ export function evolve(xen: Xen, event: DomainFact): void {
       row.max_evtchn_port.put(domid, event.max_evtchn_port);
       row.max_grant_frames.put(domid, event.max_grant_frames);
       row.max_maptrack_frames.put(domid, event.max_maptrack_frames);
-      row.weight.put(domid, DEFAULT_WEIGHT);
       // Created paused, as the toolstack finds it (XEN_DOMCTL_createdomain).
       row.controller_pause_count.put(domid, 1);
       const [a, b, c, d] = parseHandle(event.handle)!;
@@ -30,6 +30,9 @@ export function evolve(xen: Xen, event: DomainFact): void {
       xen.domains.rover.of(0)!.domid.put(0, domid);
       xen.p2m.take(event.shared_info_mfn, 1);
       for (const table of xen.tablesPerDomain) table.add(domid);
+      // Logs from before there were pools count nobody.
+      if (event.pool === undefined) row.weight.put(domid, DEFAULT_WEIGHT);
+      else changePool(xen, domid, event.pool);
       return;
     }
     case 'domain.vcpus_allocated': {
@@ -41,6 +44,7 @@ export function evolve(xen: Xen, event: DomainFact): void {
         vcpus.credit.put(vcpu, CREDIT_INIT - xen.sched.scale.of(0)!.base.at(0));
         vcpus.pauses.put(vcpu, pausesOf(xen, domid));
       }
+      findUnits(xen, xen.poolOf(domid));
       return;
     }
     case 'domain.max_mem_set':
@@ -61,6 +65,10 @@ export function evolve(xen: Xen, event: DomainFact): void {
       return;
     case 'domain.resumed':
       row.shut_down.become(domid, 'no');
+      row.shutdown_code_plus_1.put(domid, 0);
+      return;
+    case 'domain.shutdown_code_set':
+      row.shutdown_code_plus_1.put(domid, event.code + 1);
       return;
     case 'domain.address_size_set':
       row.is_32bit.put(domid, event.size === 32 ? 1 : 0);
@@ -104,6 +112,7 @@ function forget(xen: Xen, domid: DomId): void {
   for (const { mfn, count } of framesOf(xen, domid)) xen.p2m.giveBack(mfn, count);
   xen.p2m.forget(domid);
   xen.mm.forget(domid);
+  changePool(xen, domid, -1);
   for (const table of [...xen.tablesPerDomain, ...xen.sparseTables]) table.remove(domid);
   for (const cell of xen.domainCells) cell.put(domid, 0);
   for (const records of xen.recordsPerDomain) records.delete(domid);

@@ -44,6 +44,15 @@ export const domainSchema = {
   maptrack_limit: 'u32',
   maptrack_head: 'u32',
   maptrack_tail: 'u32',
+  /** The place of its pool, plus one. */
+  cpupool_plus_1: 'u16',
+  /** Percent of a pCPU that its vCPUs may use together; 0: no limit. */
+  cap: 'u16',
+  /** credit2's cap: what is left of this period, and when the next one begins. */
+  budget: 'f64',
+  next_repl_ns: 'f64',
+  /** SCHEDOP_shutdown_code: what its shutdown will be called, plus one. */
+  shutdown_code_plus_1: 'u16',
 } as const;
 
 /** Row 0: the last domain id given out (xen/common/domctl.c goes on from there). */
@@ -66,14 +75,4 @@ export class Domains {
   }
 }
 
-/** A UUID in its text form as four numbers; anything else than 32 hex digits (dashes aside) reads as undefined. */
-export function parseHandle(text: string): readonly [number, number, number, number] | undefined {
-  const digits = text.replaceAll('-', '');
-  if (!/^[0-9a-fA-F]{32}$/.test(digits)) return undefined;
-  const word = (i: number): number => Number.parseInt(digits.slice(i * 8, i * 8 + 8), 16);
-  return [word(0), word(1), word(2), word(3)];
-}
-export function formatHandle(words: readonly [number, number, number, number]): string {
-  const digits = words.map((word) => word.toString(16).padStart(8, '0')).join('');
-  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
-}
+export { formatHandle, parseHandle } from '../handle.ts';

@@ -156,7 +156,7 @@ test('a domain has as many ports as its limit says, and not one more', () => {
 describe('what an event does', () => {
   /** d1 waits for what d0 sends to its port 1. */
   const waiting = (): CoreHost => {
-    const host = bootedHost().prepare(...linked);
+    const host = bootedHost({ ...smallMachine, nrCpus: 1 }).prepare(...linked);
     host.submit({ type: 'sched.schedule', cpu: 0 });
     while (host.xen.sched.vcpu.of(1)!.runstate.is(0) !== 'running') {
       const { domid, vcpu } = host.xen.sched.pcpu.row(0, 0);
@@ -172,7 +172,7 @@ describe('what an event does', () => {
 
   test('it is pending, the vCPU is told, and wakes', () => {
     const host = waiting();
-    expect(host.types(send(0, 1))).toEqual(['evtchn.pending_raised', 'vcpu.woken']);
+    expect(host.types(send(0, 1))).toEqual(['evtchn.pending_raised', 'vcpu.woken', 'sched.tickled']);
     expect(host.xen.sched.vcpu.of(1)!.runstate.is(0)).toBe('runnable');
     expect(takePending(host.xen, host.memory, 1, 0)).toEqual([1]);
     expect(host.xen.evtchn.ports.of(1)!.raised_by.at(1)).toBe(host.steps.length - 1);
@@ -190,7 +190,7 @@ describe('what an event does', () => {
     host.memory.put32(page, EVTCHN_MASK, 1 << 1);
     expect(host.types(send(0, 1))).toEqual(['evtchn.pending_raised']);
     expect(takePending(host.xen, host.memory, 1, 0)).toEqual([]);
-    expect(host.types(unmask(1, 1))).toEqual(['evtchn.unmasked', 'evtchn.pending_raised', 'vcpu.woken']);
+    expect(host.types(unmask(1, 1))).toEqual(['evtchn.unmasked', 'evtchn.pending_raised', 'vcpu.woken', 'sched.tickled']);
     expect(host.memory.get32(page, EVTCHN_MASK)).toBe(0);
     expect(takePending(host.xen, host.memory, 1, 0)).toEqual([1]);
     expect(host.types(unmask(1, 1))).toEqual([]);

@@ -22,8 +22,8 @@ export function poll(xen: Xen, command: CommandOf<'sched.poll'>, now: Ns, guest:
   const polling: Fact = { type: 'vcpu.polling_started', domid, vcpu, port: ports.length === 1 ? ports[0]! : 0 };
   const blocked = block(xen, domid, vcpu, now);
   return timeout_ns === 0
-    ? accept({ blocked: 1 }, polling, blocked)
-    : accept({ blocked: 1 }, polling, blocked, {
+    ? accept({ blocked: 1 }, polling, ...blocked)
+    : accept({ blocked: 1 }, polling, ...blocked, {
         type: 'timer.set',
         domid,
         vcpu,

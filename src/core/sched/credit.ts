@@ -1,21 +1,148 @@
-// credit2's arithmetic (xen/common/sched/credit2.c), in integers: credit is nanoseconds at the highest weight.
+// credit (xen/common/sched/credit.c): a queue for each pCPU, slices of 30 ms, credits handed out by weight every 30 ms, work stolen from
+// pCPUs that have too much.
 import { MS, type Ns, US } from '../../../events/units.ts';
+import type { Fact } from '../../../events/vocabulary.ts';
+import type { Xen } from '../xen.ts';
+import { accounting, armAccounting, BOOST, burntBy, OVER, tsliceOf, UNDER } from './credit-accounting.ts';
+import { preempted, ranFor } from './leave.ts';
+import { hasSoft, isInHard, isInSoft } from './masks.ts';
+import { current, cycle, isIdle, isTickled, mayTake, relieved, tickle } from './pcpus.ts';
+import { bestOf, better } from './queues.ts';
+import { type Candidate, type Charge, type Choice, type Scheduler, sinceWaiting, type Tickled } from './scheduler.ts';
+import { domidOf, vcpuOf } from './state.ts';
 
-/** What everybody starts with, and what a reset adds (CSCHED2_CREDIT_INIT). */
-export const CREDIT_INIT = 10 * MS;
-/** More than this nobody keeps, however long he slept (CSCHED2_CREDIT_INIT + CSCHED2_CARRYOVER_MAX); and nobody owes more than a fresh start. */
-export const MAX_CREDIT = CREDIT_INIT + 500 * US;
-export const MIN_CREDIT = -CREDIT_INIT;
-/** Nobody runs for less, or longer, than this before the scheduler looks again (CSCHED2_MIN_TIMER, CSCHED2_MAX_TIMER). */
-export const MIN_SLICE: Ns = 500 * US;
-export const MAX_SLICE: Ns = 10 * MS;
-/** A domain's weight when nobody says otherwise (CSCHED2_DEFAULT_WEIGHT). */
-export const DEFAULT_WEIGHT = 256;
-export const MAX_WEIGHT = 65535;
+const DEFAULT_RATELIMIT: Ns = 1000 * US;
+/** A tick (a third of a slice, by default) ends a boost and makes a vCPU take part in the accounting. */
+const TICKS_PER_TSLICE = 3;
 
-/** What running for `ran` costs: at the default weight a nanosecond each, at twice the weight half of that. */
-export const burn = (ran: Ns, weight: number): number => Math.floor((ran * DEFAULT_WEIGHT) / weight);
+export const credit: Scheduler = {
+  sched_id: 5,
+  candidate(xen: Xen, cpu: number, at: Ns): Candidate | undefined {
+    const id = pick(xen, cpu, at);
+    return id === undefined ? undefined : { id, at: sinceWaiting(xen, domidOf(id), vcpuOf(id), at) };
+  },
+  choose(xen: Xen, cpu: number, now: Ns): Choice {
+    const { sched } = xen;
+    const id = pick(xen, cpu, now);
+    if (id === undefined) return { facts: [] };
+    return { next: { id, until_ns: now + tsliceOf(xen, sched.pcpu.of(0)!.pool.at(cpu)), credit: 0 }, facts: [] };
+  },
+  woken,
+  left,
+  expire: (xen, kind, id, now) => (kind === 'accounting' ? accounting(credit, xen, id, now) : []),
+};
 
-/** How long until `lead` of credit is burnt. */
-export const timeToBurn = (lead: number, weight: number): Ns =>
-  Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor((lead * weight) / DEFAULT_WEIGHT)));
+export const ratelimitOf = ({ sched }: Xen, pool: number): Ns => {
+  const set = sched.pools.of(0)!.ratelimit_plus_1.at(pool);
+  return set === 0 ? DEFAULT_RATELIMIT : (set - 1) * US;
+};
+const rankOf = ({ sched }: Xen, id: number): number => sched.vcpu.of(domidOf(id))!.rank.at(vcpuOf(id));
+
+/** Its own queue's first; where that has used its credits up, or there is none, one of another pCPU's that has not (csched_load_balance()). */
+function pick(xen: Xen, cpu: number, now: Ns): number | undefined {
+  const { sched } = xen;
+  const cpus = sched.pcpu.of(0)!;
+  const isHere = (id: number): boolean => sched.vcpu.of(domidOf(id))!.runqueue.at(vcpuOf(id)) === cpus.runqueue.at(cpu);
+  const before = relieved(xen, cpu);
+  // A vCPU that yields goes behind one other of its priority (CSCHED_FLAG_UNIT_YIELD).
+  const yields = cpus.relieved.at(cpu) === 2 ? before : undefined;
+  const own = bestOf(xen, cpu, (id) => id !== yields && isHere(id) && mayTake(xen, cpu, id)) ?? yields;
+  if (own !== undefined && rankOf(xen, own) < OVER) return own;
+  return stolen(xen, cpu, now, own === undefined ? OVER + 1 : rankOf(xen, own)) ?? own;
+}
+/** What waits at another pCPU that is busy, goes before `rank`, may run here and has not run there a moment ago (csched_runq_steal()). */
+function stolen(xen: Xen, cpu: number, now: Ns, rank: number): number | undefined {
+  const { sched } = xen;
+  const cpus = sched.pcpu.of(0)!;
+  const pool = cpus.pool.at(cpu);
+  const isCold = (id: number): boolean => {
+    const delay = sched.pools.of(0)!.migration_delay_us.at(pool) * US;
+    return delay === 0 || now - (sched.credits.of(domidOf(id))?.last_ns.at(vcpuOf(id)) ?? 0) >= delay;
+  };
+  const fits = (id: number): boolean => rankOf(xen, id) < rank && isCold(id);
+  let best: number | undefined;
+  for (let i = 1; i < sched.nrCpus; i++) {
+    const peer = (cpu + i) % sched.nrCpus;
+    // An idle peer takes its own work.
+    if (!sched.isIn(peer, pool) || isIdle(xen, peer, now)) continue;
+    const waiting = sched.shared[cpus.runqueue.at(peer)]!.peek();
+    if (waiting !== undefined && fits(waiting)) best = better(xen, best, waiting);
+  }
+  const bound = sched.away[cpu]!.find((id) => fits(id) && !isIdle(xen, sched.vcpu.of(domidOf(id))!.cpu.at(vcpuOf(id)), now));
+  return better(xen, best, bound);
+}
+
+/** csched_unit_wake() and __runq_tickle(): one that has credits left is boosted, and takes an idle pCPU or its own from whoever has less. */
+function woken(xen: Xen, id: number, now: Ns, tickled: Tickled): Fact[] {
+  const { sched } = xen;
+  const domid = domidOf(id);
+  const vcpu = vcpuOf(id);
+  const rows = sched.vcpu.of(domid)!;
+  const own = sched.credits.of(domid);
+  const facts: Fact[] = [];
+  let rank = rows.rank.at(vcpu);
+  // A vCPU that has never run has the priority of one with credits.
+  if (rank !== OVER) {
+    rank = BOOST;
+    const { credit: has, active, last_ns } = own ?? {};
+    const kept = { credit: has?.at(vcpu) ?? 0, active: active?.at(vcpu) ?? 0, last_ns: last_ns?.at(vcpu) ?? 0 };
+    facts.push({ type: 'credit.vcpu_set', domid, vcpu, ...kept, priority: BOOST });
+  }
+  const pool = xen.poolOf(domid);
+  const master = rows.cpu.at(vcpu);
+  const isFree = (cpu: number): boolean =>
+    sched.isIn(cpu, pool) && isIdle(xen, cpu, now) && !isTickled(xen, cpu, tickled) && isInHard(xen, domid, vcpu, cpu);
+  const soft = hasSoft(xen, domid, vcpu)
+    ? cycle(xen, master, (cpu) => isFree(cpu) && isInSoft(xen, domid, vcpu, cpu))
+    : undefined;
+  const free = soft ?? cycle(xen, master, isFree);
+  if (free !== undefined) {
+    if (free !== master) facts.push(movedTo(xen, id, free, now));
+    facts.push(tickle(free, id, tickled));
+    return facts;
+  }
+  const running = current(xen, master);
+  if (running !== undefined && !isTickled(xen, master, tickled) && rank < rankOf(xen, running) && sched.isIn(master, pool)) {
+    const limit = ratelimitOf(xen, pool);
+    if (limit === 0 || ranFor(xen, running, now) >= limit)
+      facts.push(...preempted(credit, xen, running, now), tickle(master, id, tickled));
+  }
+  return facts;
+}
+
+const movedTo = ({ sched }: Xen, id: number, cpu: number, now: Ns): Fact => ({
+  type: 'vcpu.moved',
+  domid: domidOf(id),
+  vcpu: vcpuOf(id),
+  cpu,
+  runqueue: sched.pcpu.of(0)!.runqueue.at(cpu),
+  credit: 0,
+  at_ns: now,
+});
+
+/** What it has burnt; where ticks passed meanwhile, its boost is over and it is accounted for. */
+function left(xen: Xen, id: number, now: Ns): Charge {
+  const { sched } = xen;
+  const domid = domidOf(id);
+  const vcpu = vcpuOf(id);
+  const pool = xen.poolOf(domid);
+  const own = sched.credits.of(domid);
+  const ran = ranFor(xen, id, now);
+  const tick = Math.floor(tsliceOf(xen, pool) / (tsliceOf(xen, pool) < TICKS_PER_TSLICE * MS ? 1 : TICKS_PER_TSLICE));
+  const ticked = Math.floor(now / tick) > Math.floor((now - ran) / tick);
+  const rank = sched.vcpu.of(domid)!.rank.at(vcpu);
+  const active = (own?.active.at(vcpu) ?? 0) === 1 || ticked;
+  const facts: Fact[] = [
+    {
+      type: 'credit.vcpu_set',
+      domid,
+      vcpu,
+      credit: (own?.credit.at(vcpu) ?? 0) - burntBy(ran),
+      priority: rank === BOOST && ticked ? UNDER : rank,
+      active: active ? 1 : 0,
+      last_ns: now,
+    },
+  ];
+  if (active) facts.push(...armAccounting(xen, pool, now));
+  return { credit: 0, facts };
+}

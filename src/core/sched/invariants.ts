@@ -1,17 +1,26 @@
 import { pausesOf } from '../domain/evolve.ts';
 import type { Invariant } from '../invariants.ts';
+import { homes } from './queues.ts';
 import { domidOf, vcpuId, vcpuOf } from './state.ts';
 
 export const invariants: Readonly<Record<string, Invariant>> = {
   *'sched.runqueueHoldsTheRunnable'(xen) {
-    const { vcpu: vcpus, runqueue } = xen.sched;
-    yield* runqueue.flaws();
+    const { vcpu: vcpus, shared, pinned, away } = xen.sched;
+    const heaps = [...shared, ...pinned, ...away];
+    for (const heap of heaps) yield* heap.flaws();
     for (const domid of vcpus.ids())
-      for (const [vcpu, { runstate }] of vcpus.inUse(domid))
-        if ((runstate === 'runnable') !== runqueue.has(vcpuId(domid, vcpu)))
-          yield `d${domid}v${vcpu} is ${runstate} and ${runstate === 'runnable' ? 'not ' : ''}in the run queue`;
-    for (const id of runqueue)
-      if (!xen.hasVcpu(domidOf(id), vcpuOf(id))) yield `the run queue holds d${domidOf(id)}v${vcpuOf(id)}, which does not exist`;
+      for (const [vcpu, { runstate }] of vcpus.inUse(domid)) {
+        const id = vcpuId(domid, vcpu);
+        const wanted = runstate === 'runnable' ? homes(xen, id) : [];
+        if (runstate === 'runnable' && wanted.length === 0) yield `d${domid}v${vcpu} is runnable, and no pCPU can take it`;
+        for (const heap of heaps)
+          if (wanted.includes(heap) !== heap.has(id))
+            yield `d${domid}v${vcpu} is ${runstate} and ${heap.has(id) ? '' : 'not '}in ${heap.items.name}`;
+      }
+    for (const heap of heaps)
+      for (const id of heap)
+        if (!xen.hasVcpu(domidOf(id), vcpuOf(id)))
+          yield `${heap.items.name} holds d${domidOf(id)}v${vcpuOf(id)}, which does not exist`;
   },
 
   *'sched.runningHasItsPcpu'(xen) {
@@ -34,8 +43,8 @@ export const invariants: Readonly<Record<string, Invariant>> = {
   *'sched.flagsExplainTheRunstate'(xen) {
     const { vcpu: vcpus } = xen.sched;
     for (const domid of vcpus.ids())
-      for (const [vcpu, { runstate, up, blocked, pauses, detached }] of vcpus.inUse(domid)) {
-        const canRun = up === 1 && blocked === 0 && pauses === 0;
+      for (const [vcpu, { runstate, up, blocked, pauses, detached, parked }] of vcpus.inUse(domid)) {
+        const canRun = up === 1 && blocked === 0 && pauses === 0 && parked === 0;
         const fits = canRun
           ? runstate === 'running' || (runstate === 'runnable' && detached === 0)
           : runstate === (blocked === 1 ? 'blocked' : 'offline');

@@ -163,7 +163,7 @@ test('a vCPU beyond the shared page can be initialised once it has a vcpu_info',
 test('an NMI wakes a vCPU, and is sent once while it is pending', () => {
   const host = hostOf('x86_64').prepare(schedule, { type: 'sched.block', domid: 1, vcpu: 0 });
   const nmi: CoreCommand = { type: 'vcpu.send_nmi', domid: 1, vcpu: 0 };
-  expect(host.types(nmi)).toEqual(['vcpu.nmi_sent', 'vcpu.woken']);
+  expect(host.types(nmi)).toEqual(['vcpu.nmi_sent', 'vcpu.woken', 'sched.tickled']);
   expect(host.types(nmi)).toEqual([]);
 });
 

@@ -2,6 +2,7 @@
 
 import type { Command } from '../../../events/vocabulary.ts';
 import { pvDomain } from '../../abi/domctl.ts';
+import { XEN_DOMCTL_SCHEDOP, XEN_VCPUAFFINITY } from '../../abi/scheduler.ts';
 import type { Destroying } from './destroy.ts';
 import { addDevice, backendPath, consoleOf, type Device, disksOf, nicsOf, recordPath, relativeBackendPath } from './device.ts';
 import type { DomainSpec } from './domain-spec.ts';
@@ -41,6 +42,8 @@ export interface Creating extends Destroying {
   readonly kernel: string;
   readonly ramdisk: string;
   readonly cmdline: string;
+  /** The scheduler of Pool-0. */
+  readonly sched_id: number;
   readonly store_port: number;
   readonly console_port: number;
   readonly store_mfn: number;
@@ -57,6 +60,7 @@ export const nothingCreated = {
   kernel: '',
   ramdisk: '',
   cmdline: '',
+  sched_id: 0,
   store_port: 0,
   console_port: 0,
   store_mfn: 0,
@@ -222,9 +226,17 @@ export const createPhases = <P extends Creating>({
         { type: 'domctl.max_vcpus', domid: 0, domain: domid, max: domain.max_vcpus },
         { type: 'domctl.max_mem', domid: 0, domain: domid, max_memkb: domain.target_memkb + MAXMEM_SLACK_KB },
         // A refusal is only warned of, as by libxl: pCPUs that are not there leave the vCPU where it may be.
-        ...domain.affinity
-          .slice(0, domain.max_vcpus)
-          .map((cpus, vcpu): Command => ({ type: 'domctl.setvcpuaffinity', domid: 0, domain: domid, vcpu, cpus })),
+        ...domain.affinity.slice(0, domain.max_vcpus).map(
+          (cpus, vcpu): Command => ({
+            type: 'domctl.setvcpuaffinity',
+            domid: 0,
+            domain: domid,
+            vcpu,
+            flags: XEN_VCPUAFFINITY.HARD,
+            cpumap_hard: cpus,
+            cpumap_soft: [],
+          }),
+        ),
       ];
     },
     learn: (p, returns) => {
@@ -240,8 +252,9 @@ export const createPhases = <P extends Creating>({
       { type: 'evtchn.alloc_unbound', domid: 0, dom: domid, remote_dom: 0 },
       { type: 'evtchn.alloc_unbound', domid: 0, dom: domid, remote_dom: 0 },
       { type: 'sysctl.physinfo', domid: 0 },
+      { type: 'sysctl.sched_id', domid: 0 },
     ],
-    learn: (p, [store, console, host]) => {
+    learn: (p, [store, console, host, scheduler]) => {
       const store_port = answer(store, 'evtchn.alloc_unbound')?.port;
       const console_port = answer(console, 'evtchn.alloc_unbound')?.port;
       const free = answer(host, 'sysctl.physinfo')?.free_pages ?? 0;
@@ -250,7 +263,10 @@ export const createPhases = <P extends Creating>({
       // libxc claims all pages before it takes the first (xc_domain_claim_pages): so a domain that does not fit takes none.
       return free < pagesOf(p.domain)
         ? { to: undo, p: failure(p, memoryFault(p.domain, free)) }
-        : { to: 'populating', p: { ...p, store_port, console_port } };
+        : {
+            to: 'populating',
+            p: { ...p, store_port, console_port, sched_id: answer(scheduler, 'sysctl.sched_id')?.sched_id ?? 0 },
+          };
     },
   },
   /** libxl__build_pv: memory, the kernel in it, its first vCPU, and the grants of its first two rings. */
@@ -278,12 +294,12 @@ export const createPhases = <P extends Creating>({
   },
   granting: {
     to: ['startingImage', undo],
-    ask: ({ domid, domain }) => [
+    ask: ({ domid, domain, sched_id }) => [
       { type: 'domctl.setvcpucontext', domid: 0, domain: domid, vcpu: 0 },
       { type: 'gnttab.setup_table', domid: 0, dom: domid, nr_frames: 1 },
       { type: 'gnttab.seed', domid: 0, dom: domid, ref: GNTTAB_RESERVED_CONSOLE, gfn: CONSOLE_GFN, backend: 0 },
       { type: 'gnttab.seed', domid: 0, dom: domid, ref: GNTTAB_RESERVED_XENSTORE, gfn: STORE_GFN, backend: 0 },
-      { type: 'domctl.scheduler_op', domid: 0, domain: domid, weight: domain.weight },
+      ...(domain.weight > 0 ? [putWeight(domid, sched_id, domain.weight)] : []),
     ],
     learn: (p, returns) => {
       const wrong = refusal(returns);
@@ -522,3 +538,17 @@ function imageRequests(p: Creating): Command[] {
     ...(cmdline === '' ? [] : [write(p, `${vm}/image/cmdline`, cmdline)]),
   ];
 }
+
+/** libxl_domain_sched_params_set(), of a weight. */
+const putWeight = (domain: number, sched_id: number, weight: number): Command => ({
+  type: 'domctl.scheduler_op',
+  domid: 0,
+  domain,
+  sched_id,
+  cmd: XEN_DOMCTL_SCHEDOP.putinfo,
+  weight,
+  cap: 0,
+  period: 0,
+  budget: 0,
+  vcpus: [],
+});

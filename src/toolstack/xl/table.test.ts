@@ -13,7 +13,7 @@ const vcpuLists = recordings.filter(({ cmd }) => cmd.includes('vcpu-list'));
 
 const nothing: DomainInfo = {
   ...{ domain: 0, flags: 0, tot_pages: 0, max_pages: 0, outstanding_pages: 0, shared_info_frame: 0, cpu_time_ns: 0 },
-  ...{ nr_online_vcpus: 0, max_vcpu_id: 0, ssidref: 0, handle: '00000000-0000-0000-0000-000000000000' },
+  ...{ nr_online_vcpus: 0, max_vcpu_id: 0, ssidref: 0, cpupool: 0, handle: '00000000-0000-0000-0000-000000000000' },
   emulation_flags: 0,
   misc_flags: 0,
 };

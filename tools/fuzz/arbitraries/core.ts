@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { operations as conring } from '../../../events/conring.ts';
 import { operations as control } from '../../../events/control.ts';
+import { operations as cpupool } from '../../../events/cpupool.ts';
 import { operations as domain } from '../../../events/domain.ts';
 import { operations as evtchn } from '../../../events/evtchn.ts';
 import { operations as gnttab } from '../../../events/gnttab.ts';
@@ -19,6 +20,7 @@ import { operations as xenVersion } from '../../../events/xen-version.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
 import { type Act, type Acts, act } from './act.ts';
 import { consoleActs, controlActs, dmActs, machineActs } from './control.ts';
+import { cpupoolActs } from './cpupool.ts';
 import { domainActs } from './domain.ts';
 import { evtchnActs } from './evtchn.ts';
 import { gnttabActs, politeGnttabActs } from './gnttab.ts';
@@ -41,6 +43,7 @@ export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>
   ...hypercall,
   ...gnttab,
   ...domain,
+  ...cpupool,
   ...physdev,
   ...xenVersion,
   ...conring,
@@ -59,6 +62,7 @@ export const coreActs: readonly Acts[] = [
   ...evtchnActs,
   ...gnttabActs,
   ...schedActs,
+  ...cpupoolActs,
   ...timerActs,
   ...controlActs,
   ...dmActs,

@@ -24,11 +24,24 @@ export const schedActs: readonly Acts[] = [
       domid: 0,
       domain: someDomain(host, domain),
       vcpu,
-      cpus: pick([[0], [1], [0, 1], [2], [-1]], n)!,
+      flags: pick([1, 2, 3, 7, 0], n)!,
+      cpumap_hard: pick([[0], [1], [0, 1], [2], [-1]], n)!,
+      cpumap_soft: pick([[1], [0], [0, 1], []], n >> 2)!,
     },
   ]),
   act(numbers, (host, { domain, n }) => [
-    { type: 'domctl.scheduler_op', domid: 0, domain: someDomain(host, domain), weight: pick([0, 1, 128, 256, 512, 65535], n)! },
+    {
+      type: 'domctl.scheduler_op',
+      domid: 0,
+      domain: someDomain(host, domain),
+      sched_id: pick([6, 6, 5, 8, 7, 9], n >> 3)!,
+      cmd: n % 4,
+      weight: pick([0, 1, 128, 256, 512, 65535], n)!,
+      cap: pick([0, 0, 25, 50, 100, 150, 65535], n >> 2)!,
+      period: pick([0, 10_000, 20_000, 5], n >> 1)!,
+      budget: pick([0, 4000, 20_000, 9], n >> 2)!,
+      vcpus: pick([[], [0, 10_000, 4000, 1], [1, 8000, 2000, 0], [0, 5, 5, 0], [9, 10_000, 4000, 0]], n)!,
+    },
   ]),
   act(numbers, (host, { domain, vcpu }) => {
     const domid = someDomain(host, domain);
