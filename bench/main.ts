@@ -9,6 +9,7 @@ import { atLeast, atMost, figure, interleaved, median, type Row, seconds, short,
 import { bareXstate, LiveBench } from './live.ts';
 import { runLivecd } from './livecd.ts';
 import { logBench } from './log.ts';
+import { domainOf, PageTables } from './memory.ts';
 import { makeMix } from './mix.ts';
 import { prepareNaive } from './naive.ts';
 import { perCall, perIdleDomain } from './scale.ts';
@@ -190,6 +191,35 @@ const benches: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
         unit: 'ns',
         anchor: 'among 100',
         ...atMost(rate.hundred / rate.many, 3),
+      },
+    ];
+  },
+
+  mm() {
+    const [small, large] = [domainOf(16), domainOf(65_536)];
+    const tables = new PageTables();
+    const pins = count(500);
+    const updates = count(50_000);
+    const time = interleaved({
+      pin: () => seconds(() => tables.pin(pins)) / pins,
+      update: () => tables.update(updates) / updates,
+    });
+    return [
+      {
+        name: 'a domain of 64 GiB: facts to make it',
+        value: large.facts,
+        unit: 'facts',
+        anchor: 'one of 16 MiB',
+        ...atMost(large.facts / small.facts, 1),
+      },
+      { name: '  rows of its frames', value: large.rows, unit: 'rows', anchor: '1', ...atMost(large.rows, 1) },
+      { name: 'an entry of a page table changed', value: 1 / time.update, unit: 'updates/s', ...figure },
+      {
+        name: 'a root with 500 mappings pinned and unpinned',
+        value: time.pin * 1e6,
+        unit: 'us',
+        anchor: 'as many updates',
+        ...atMost(time.pin / (1000 * time.update), 0.5),
       },
     ];
   },

@@ -76,7 +76,11 @@ export const operations = {
   'memory.paging_op': operation({ domid: int, dom: int, op: int }),
   'memory.access_op': operation({ domid: int, dom: int, op: int }),
   'memory.sharing_op': operation({ domid: int, dom: int, op: int }),
-  'memory.get_vnumainfo': operation({ domid: int, dom: int, nr_vnodes: int, nr_vcpus: int, nr_vmemranges: int }),
+  /** Answers the room that it takes, also where the caller has less; `vmemranges` is [start, end, flags, nid, ...]. */
+  'memory.get_vnumainfo': operation(
+    { domid: int, dom: int, nr_vnodes: int, nr_vcpus: int, nr_vmemranges: int },
+    { nr_vnodes: int, nr_vcpus: int, nr_vmemranges: int, vmemranges: ints, vdistance: ints, vcpu_to_vnode: ints },
+  ),
   /** `flags` are XENMEM_RDM_*. Answers how many regions there are. */
   'memory.reserved_device_memory_map': operation({ domid: int, flags: int, nr_entries: int }, { nr_entries: int }),
   /**

@@ -22,10 +22,11 @@ export interface AddressSpace {
 /** Pointers are byte addresses in the domain's pages: the page number times 4096, and so on. */
 export function pseudoPhysical(xen: Xen, domid: DomId): AddressSpace {
   return {
-    translate(pointer) {
+    translate(pointer, write) {
       const gfn = pointer >> BigInt(PAGE_SHIFT);
       const mfn = gfn < LAST_GFN ? xen.p2m.mfn(domid, Number(gfn)) : -1;
-      return mfn < 0 ? undefined : { mfn, offset: Number(pointer & BigInt(PAGE_SIZE - 1)) };
+      // No guest maps its page tables to write to them.
+      return mfn < 0 || (write && xen.mm.isProtected(mfn)) ? undefined : { mfn, offset: Number(pointer & BigInt(PAGE_SIZE - 1)) };
     },
     physical: (pointer) => (pointer >> BigInt(PAGE_SHIFT) < LAST_GFN ? pointer : undefined),
   };

@@ -9,6 +9,7 @@ import { eventChannelOp } from './event-channel.ts';
 import { performGrantTableOp } from './grant-table.ts';
 import { bareHvmOp, hvmOp, performConsoleIo, physdevOp, takesNothing } from './machine.ts';
 import { performMemoryOp } from './memory.ts';
+import { callbackOp, mmCalls, nmiOp } from './mm.ts';
 import { performMulticall } from './multicall.ts';
 import { performSetTimer, performShutdown, performVcpuOp, schedOp } from './scheduling.ts';
 import { performVersion } from './version.ts';
@@ -19,6 +20,8 @@ const plain: Readonly<Record<number, Codecs>> = {
   [HYPERVISOR.sched_op]: schedOp,
   [HYPERVISOR.physdev_op]: physdevOp,
   [HYPERVISOR.hvm_op]: hvmOp,
+  [HYPERVISOR.callback_op]: callbackOp,
+  [HYPERVISOR.nmi_op]: nmiOp,
 };
 
 const others: Readonly<Record<number, (call: Call) => Result>> = {
@@ -31,6 +34,9 @@ const others: Readonly<Record<number, (call: Call) => Result>> = {
   [HYPERVISOR.vcpu_op]: performVcpuOp,
   [HYPERVISOR.sysctl]: performSysctl,
   [HYPERVISOR.domctl]: performDomctl,
+  ...Object.fromEntries(
+    Object.entries(mmCalls).map(([name, perform_]) => [HYPERVISOR[name as keyof typeof HYPERVISOR], perform_]),
+  ),
 };
 
 /**

@@ -3,7 +3,7 @@ import { errnoNumber } from '../../events/errno.ts';
 import type { CommandOf } from '../../events/vocabulary.ts';
 import * as abi from '../abi/memory.ts';
 import { XENMAPSPACE, XENMEM } from '../abi/memory.ts';
-import { int32_t, xen_pfn_t, xen_ulong_t } from '../abi/scalars.ts';
+import { int32_t, uint32_t, xen_pfn_t, xen_ulong_t } from '../abi/scalars.ts';
 import { type Call, done, goOn, type Result } from './call.ts';
 import { type Codec, type Codecs, codec, commandOf, EFAULT, perform, Refusal, toNumber } from './codec.ts';
 import type { Plain } from './guest-memory.ts';
@@ -88,6 +88,10 @@ export const memoryOp: Codecs = {
   [XENMEM.get_sharing_shared_pages]: codec('memory.get_sharing_shared_pages', undefined, { rc: 'nr_pages' }),
   [XENMEM.get_vnumainfo]: codec('memory.get_vnumainfo', abi.xen_vnuma_topology_info, {
     args: { dom: ({ domid, pad }) => (pad === 0 ? domid : new Refusal('EINVAL')) },
+    out: ['nr_vnodes', 'nr_vcpus', 'nr_vmemranges'],
+    // Who has too little room is told how much it takes.
+    always: true,
+    write: putVnuma,
   }),
 };
 const MAX_E820 = 1024;
@@ -104,6 +108,15 @@ function mfnList(command: 'memory.machphys_mfn_list' | 'memory.machphys_compat_m
 function putEntries({ entries }: Plain, { buffer, map }: Plain, { guest }: Call): boolean {
   const to = (buffer ?? (map as Plain)['buffer']) as bigint;
   return (entries as Uint8Array).length === 0 || to === 0n || guest.put(to, entries as Uint8Array);
+}
+/** struct xen_vmemrange: two addresses of 64 bits, flags, a node. */
+function putVnuma({ vmemranges, vdistance, vcpu_to_vnode }: Plain, given: Plain, { guest }: Call): boolean {
+  const to = (name: string): bigint => (given[name] as { h: bigint }).h;
+  const words = (vmemranges as readonly number[]).flatMap((value, i) =>
+    i % 4 < 2 ? [value % 2 ** 32, Math.floor(value / 2 ** 32)] : [value],
+  );
+  const put = (at: string, list: readonly number[]): boolean => guest.putList(uint32_t, to(at), list) === list.length;
+  return put('vmemrange', words) && put('vdistance', vdistance as number[]) && put('vcpu_to_vnode', vcpu_to_vnode as number[]);
 }
 function podTarget({ tot_pages, pod_cache_pages, pod_entries }: Plain): Plain {
   const pages = { tot_pages, pod_cache_pages, pod_entries };

@@ -11,6 +11,7 @@ import { eventChannelOp } from './event-channel.ts';
 import { listed, plain, single } from './grant-table.ts';
 import { hvmOp, physdevOp } from './machine.ts';
 import { memoryOp } from './memory.ts';
+import { callbackOp, nmiOp } from './mm.ts';
 import { schedOp, vcpuOp } from './scheduling.ts';
 import { xenVersion } from './version.ts';
 
@@ -38,6 +39,8 @@ const pointerOnly: Arguments = () => (pointer) => [pointer];
 const tables: readonly (readonly [number: number, codecs: Codecs, args: Arguments, version?: number, payload?: number])[] = [
   [HYPERVISOR.event_channel_op, eventChannelOp, cmdPointer],
   [HYPERVISOR.sched_op, schedOp, cmdPointer],
+  [HYPERVISOR.callback_op, callbackOp, cmdPointer],
+  [HYPERVISOR.nmi_op, nmiOp, cmdPointer],
   [HYPERVISOR.vcpu_op, vcpuOp, cmdTargetPointer],
   [HYPERVISOR.xen_version, xenVersion, cmdPointer],
   [HYPERVISOR.physdev_op, physdevOp, cmdPointer],

@@ -25,7 +25,7 @@ export const callRaw = (host: CoreHost, caller: Caller, number: number, args: re
 export function store(host: CoreHost, domid: DomId, address: number, bytes: Uint8Array): void {
   for (const [i, byte] of bytes.entries()) {
     const mfn = host.xen.p2m.mfn(domid, Math.floor((address + i) / 4096));
-    if (mfn >= 0) host.memory.put8(mfn, (address + i) % 4096, byte);
+    if (mfn >= 0 && !host.xen.mm.isProtected(mfn)) host.memory.put8(mfn, (address + i) % 4096, byte);
   }
 }
 export const load = (host: CoreHost, domid: DomId, address: number, length: number): Uint8Array =>

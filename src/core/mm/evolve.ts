@@ -10,8 +10,15 @@ export function evolve(xen: Xen, event: MmFact): void {
     case 'mm.frames_changed': {
       const { frames } = event;
       for (let i = 0; i + FRAME_FIELDS <= frames.length; i += FRAME_FIELDS) {
-        const [mfn, domid, type, type_count, refs, foreign_refs, pinned, linear] = frames.slice(i, i + FRAME_FIELDS) as Counts;
-        mm.put(mfn, { domid, type: pageTypes[type]!, type_count, refs, foreign_refs, pinned: pinned === 1, linear });
+        mm.put(frames[i]!, {
+          domid: frames[i + 1]!,
+          type: pageTypes[frames[i + 2]!]!,
+          type_count: frames[i + 3]!,
+          refs: frames[i + 4]!,
+          foreign_refs: frames[i + 5]!,
+          pinned: frames[i + 6] === 1,
+          linear: frames[i + 7]!,
+        });
       }
       return;
     }
@@ -33,8 +40,6 @@ export function evolve(xen: Xen, event: MmFact): void {
       told(xen, event);
   }
 }
-type Counts = [number, number, number, number, number, number, number, number];
-
 type Told = Exclude<
   MmFact,
   FactOf<

@@ -167,27 +167,28 @@ const XENS_OWN = 0x1000;
 /** A domain's frames, for the time of a hypercall: the ranges by frame, and those that are written to without a page table. */
 class Owner {
   private readonly ranges: readonly { readonly mfn: Mfn; readonly count: number }[];
-  private readonly special: ReadonlySet<Mfn>;
+  private special: ReadonlySet<Mfn> | undefined;
   private written: ReadonlySet<Mfn> | undefined;
   private readonly xen: Xen;
   private readonly domid: DomId;
   constructor(xen: Xen, domid: DomId) {
     this.xen = xen;
     this.domid = domid;
-    this.ranges = xen.exists(domid) ? xen.p2m.of(domid).toSorted((a, b) => a.mfn - b.mfn) : [];
-    this.special = xen.specialFrames(domid);
+    const ranges = xen.exists(domid) ? xen.p2m.of(domid) : [];
+    this.ranges = ranges.length > 1 ? ranges.toSorted((a, b) => a.mfn - b.mfn) : ranges;
   }
   has(mfn: Mfn): boolean {
-    return this.special.has(mfn) || this.hasMemory(mfn);
+    return this.hasMemory(mfn) || this.isSpecial(mfn);
   }
   /** A page that Xen has made for the domain, and no memory of its own: is_special_page(). */
   isSpecial(mfn: Mfn): boolean {
+    this.special ??= this.xen.specialFrames(this.domid);
     return this.special.has(mfn);
   }
   /** Whether a grant lets others write to it, or Xen does so itself: as much as a writable mapping. */
   isWritten(mfn: Mfn): boolean {
     this.written ??= this.xen.writtenFrames(this.domid);
-    return this.special.has(mfn) || this.written.has(mfn);
+    return this.isSpecial(mfn) || this.written.has(mfn);
   }
   private hasMemory(mfn: Mfn): boolean {
     let low = 0;

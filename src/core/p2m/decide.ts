@@ -17,6 +17,7 @@ import {
   machphysMfnList,
   memoryMap,
   setMemoryMap,
+  vnumainfo,
 } from './memory-map.ts';
 import { addBatch, addRange, addToPhysmap, frameAt, removeFromPhysmap } from './physmap.ts';
 import { getPodTarget, setPodTarget } from './pod.ts';
@@ -130,7 +131,7 @@ export function decide(xen: Xen, command: MemoryCommand, guest: GuestReader): Ou
     case 'memory.get_gfn':
       return getGfn(xen, dom, command.gfn);
     case 'memory.get_vnumainfo':
-      return refuse('EOPNOTSUPP'); // no domain was given virtual nodes
+      return vnumainfo(xen, dom, command);
     default:
       return command satisfies never;
   }

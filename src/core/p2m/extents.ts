@@ -15,7 +15,7 @@ export const nothingDone: { readonly nr_done: 0; readonly frames: readonly Mfn[]
 /** More pages for a domain, without a place: a PV domain knows them by their frames, and any other may give them one. */
 export function increase(xen: Xen, command: CommandOf<'memory.increase_reservation'>, dom: DomId): Outcome {
   const { domid, nr_extents, extent_order, mem_flags } = command;
-  const frames = wanted(xen, domid, mem_flags);
+  const frames = wanted(xen, domid, dom, mem_flags);
   if (frames === undefined || extent_order < 0 || extent_order > maxOrder(domid)) return accept(nothingDone);
   const given = new Given(xen, dom, extent_order, frames);
   while (given.frames.length < nr_extents && given.next()) given.place();
@@ -26,7 +26,7 @@ export function increase(xen: Xen, command: CommandOf<'memory.increase_reservati
 export function populate(xen: Xen, command: CommandOf<'memory.populate_physmap_extents'>, dom: DomId): Outcome {
   const { domid, gpfns, extent_order, mem_flags } = command;
   const onDemand = (mem_flags & XENMEMF.populate_on_demand) !== 0;
-  const frames = wanted(xen, domid, mem_flags);
+  const frames = wanted(xen, domid, dom, mem_flags);
   if (frames === undefined || extent_order < 0 || extent_order > (onDemand ? MAX_ORDER : maxOrder(domid)))
     return accept(nothingDone);
   if (onDemand) return populateOnDemand(xen, command, dom);

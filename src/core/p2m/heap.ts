@@ -27,13 +27,24 @@ export interface Frames {
  * What XENMEMF_* flags ask for, or undefined where they are an error: an address of fewer bits than a page has, a node that cannot be
  * (construct_memop_from_reservation(), propagate_node()).
  */
-export function wanted(xen: Xen, domid: DomId, mem_flags: number): Frames | undefined {
+export function wanted(xen: Xen, domid: DomId, dom: DomId, mem_flags: number): Frames | undefined {
   const bits = mem_flags & XENMEMF.address_bits;
   const isLimited = bits !== 0 && 2 ** (bits - PAGE_SHIFT) < xen.p2m.totalPages;
   if (isLimited && bits <= PAGE_SHIFT) return undefined;
   const limit = isLimited ? 2 ** (bits - PAGE_SHIFT) : xen.p2m.totalPages;
-  return onNode(domid, mem_flags, limit);
+  return (mem_flags & XENMEMF.vnode) === 0 ? onNode(domid, mem_flags, limit) : onVnode(xen, dom, mem_flags, limit);
 }
+
+/** A virtual node: the one of the machine's that the toolstack has given for it. */
+function onVnode(xen: Xen, dom: DomId, mem_flags: number, limit: Mfn): Frames | undefined {
+  const vnuma = xen.control.setting<{ readonly vnode_to_pnode: readonly number[] }>(dom, 'vnuma');
+  if (vnuma === undefined) return { limit };
+  const pnode = vnuma.vnode_to_pnode[nodeOf(mem_flags)];
+  if (pnode === undefined) return undefined;
+  const isElsewhere = (mem_flags & XENMEMF.exact_node_request) !== 0 && pnode !== 0 && pnode !== NUMA_NO_NODE;
+  return isElsewhere ? { limit: 0 } : { limit };
+}
+const nodeOf = (mem_flags: number): number => (((mem_flags & XENMEMF.node) >> 8) - 1) & 0xff;
 
 /** As `wanted`, for an exchange: there, too few bits are a request that nothing fits. */
 export function wantedInExchange(domid: DomId, mem_flags: number): Frames | undefined {
@@ -42,10 +53,9 @@ export function wantedInExchange(domid: DomId, mem_flags: number): Frames | unde
 }
 
 function onNode(domid: DomId, mem_flags: number, limit: Mfn): Frames | undefined {
-  const node = (((mem_flags & XENMEMF.node) >> 8) - 1) & 0xff;
+  const node = nodeOf(mem_flags);
   const isExact = (mem_flags & XENMEMF.exact_node_request) !== 0;
-  // Virtual nodes are those of a domain that was given some; nobody was.
-  if ((mem_flags & XENMEMF.vnode) !== 0 || node === NUMA_NO_NODE) return { limit };
+  if (node === NUMA_NO_NODE) return { limit };
   if (!isPrivileged(domid)) return isExact ? undefined : { limit };
   if (node >= MAX_NUMNODES) return undefined;
   return isExact && node !== 0 ? { limit: 0 } : { limit };

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { build } from '../../../tools/fuzz/arbitraries/domain.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import { CoreHost } from '../../../tools/fuzz/core-host.ts';
-import { XENMEM_resource } from '../../abi/memory.ts';
+import { XENMEM_resource, XENMEMF } from '../../abi/memory.ts';
 import type { CoreCommand } from '../index.ts';
 
 const SELF = 0x7ff0;
@@ -164,4 +164,36 @@ test('frames of a grant table come to the pages of a dom0 that Xen translates fo
   host.prepare({ type: 'memory.remove_from_physmap', domid: 0, dom: SELF, gpfn: 3 });
   host.prepare({ type: 'memory.remove_from_physmap', domid: 0, dom: SELF, gpfn: 30 });
   expect(host.xen.exists(1)).toBe(false);
+});
+
+test('virtual nodes are told to whoever has room for them, and obeyed', () => {
+  const asked = (nr_vnodes: number): CoreCommand => ({
+    type: 'memory.get_vnumainfo',
+    domid: 1,
+    dom: SELF,
+    nr_vnodes,
+    nr_vcpus: 1,
+    nr_vmemranges: 1,
+  });
+  const info = { vmemranges: [0, 4096, 0, 0], vdistance: [10, 20, 20, 10], vcpu_to_vnode: [1] };
+  const host = bootedHost().prepare({
+    type: 'domctl.setvnumainfo',
+    domid: 0,
+    domain: 1,
+    nr_vnodes: 2,
+    ...info,
+    vnode_to_pnode: [0, 1],
+  });
+  expect(host.answer(asked(2))).toEqual({ nr_vnodes: 2, nr_vcpus: 1, nr_vmemranges: 1, ...info });
+  const short = host.submit(asked(1));
+  expect(short).toMatchObject({ ok: false, errno: 'ENOBUFS', value: { nr_vnodes: 2 } });
+  const more = (vnode: number): CoreCommand => ({
+    type: 'memory.increase_reservation',
+    domid: 0,
+    dom: 1,
+    nr_extents: 1,
+    extent_order: 0,
+    mem_flags: ((vnode + 1) << 8) | XENMEMF.vnode | XENMEMF.exact_node_request,
+  });
+  expect([0, 1, 2].map((vnode) => (host.answer(more(vnode)) as { nr_done: number }).nr_done)).toEqual([1, 0, 0]);
 });

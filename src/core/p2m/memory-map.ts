@@ -130,3 +130,24 @@ export function accessOp(xen: Xen, { domid, dom }: CommandOf<'memory.access_op'>
   if (!xen.isAlive(dom) || xen.domain.of(0)!.hvm.at(dom) === 0) return refuse('EINVAL');
   return refuse(isPrivileged(domid) ? 'ENODEV' : 'EPERM');
 }
+
+interface Vnuma {
+  readonly nr_vnodes: number;
+  /** struct xen_vmemrange: four numbers each. */
+  readonly vmemranges: readonly number[];
+  readonly vdistance: readonly number[];
+  readonly vcpu_to_vnode: readonly number[];
+}
+
+/** What the toolstack has told of a domain's virtual nodes; how much room that takes, where the guest has not enough. */
+export function vnumainfo(xen: Xen, dom: DomId, command: CommandOf<'memory.get_vnumainfo'>): Outcome {
+  const vnuma = xen.control.setting<Vnuma>(dom, 'vnuma');
+  if (vnuma === undefined) return refuse('EOPNOTSUPP');
+  const { nr_vnodes, vmemranges, vdistance, vcpu_to_vnode } = vnuma;
+  const room = { nr_vnodes, nr_vcpus: xen.domain.of(0)!.max_vcpus.at(dom), nr_vmemranges: vmemranges.length / 4 };
+  // Counts have no sign: below zero is more than enough.
+  const isShort = (Object.keys(room) as (keyof typeof room)[]).some((name) => command[name] >>> 0 < room[name]);
+  return isShort
+    ? refuse('ENOBUFS', { ...room, vmemranges: [], vdistance: [], vcpu_to_vnode: [] })
+    : accept({ ...room, vmemranges, vdistance, vcpu_to_vnode });
+}

@@ -208,3 +208,14 @@ test('a frame that dom0 shows stays until it lets go: with its page, and with it
   expect(host.types(remove(22, SELF, 0))).toContain('domain.destroyed');
   expect(host.xen.exists(2)).toBe(false);
 });
+
+test('status frames of a table of version 2 have places as well, and leave them with the version', () => {
+  const status = 2 ** 31;
+  const host = bootedHost().prepare({ type: 'gnttab.set_version', domid: 2, version: 2 });
+  host.prepare(add(grant_table, status, 9), add(grant_table, 3, 10));
+  expect(host.xen.p2m.slotsOf(2).map(({ gfn }) => gfn)).toEqual([9, 10]);
+  // A domain of at most four frames has one of status words.
+  expect(host.answer(add(grant_table, status + 1, 11))).toBe('EINVAL');
+  expect(host.types({ type: 'gnttab.set_version', domid: 2, version: 1 })).toContain('p2m.slot_unmapped');
+  expect(host.xen.p2m.slotsOf(2).map(({ gfn }) => gfn)).toEqual([10]);
+});

@@ -70,7 +70,9 @@ function acquire(xen: Xen, dom: DomId, { resource, id, frame, nr_frames }: Wante
     case XENMEM_resource.grant_table:
       break;
     case XENMEM_resource.ioreq_server:
-      return failed(id >= 0 && id < MAX_NR_IOREQ_SERVERS ? 'ENOENT' : 'EINVAL'); // nobody has made one
+      // A server has its pages in the guest's memory, where its parameters say: none of Xen's own are made for it.
+      if (id < 0 || id >= MAX_NR_IOREQ_SERVERS) return failed('EINVAL');
+      return failed(xen.hvm.server(dom, id) === undefined ? 'ENOENT' : 'EOPNOTSUPP');
     default:
       return failed('EOPNOTSUPP');
   }

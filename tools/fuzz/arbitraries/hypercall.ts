@@ -35,6 +35,11 @@ const some = [
   HYPERVISOR.hvm_op,
   HYPERVISOR.console_io,
   HYPERVISOR.platform_op,
+  HYPERVISOR.mmu_update,
+  HYPERVISOR.mmuext_op,
+  HYPERVISOR.update_va_mapping,
+  HYPERVISOR.set_gdt,
+  HYPERVISOR.callback_op,
 ];
 const u32 = fc.oneof(
   { weight: 6, arbitrary: fc.nat(8) },
