@@ -123,6 +123,8 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['p2m.slotShowsAFrameOfItsOwner', ({ xen }) => xen.p2m.slots.of(3)!.dom.put(0, 1)],
   ['p2m.slotShowsAFrameOfItsOwner', ({ xen }) => xen.p2m.slots.of(3)!.mfn_plus_1.put(1, xen.sharedInfo(3) + 1)],
   ['p2m.slotShowsAFrameOfItsOwner', ({ xen }) => xen.domain.of(0)!.hvm.put(3, 0)],
+  ['p2m.shownSlotsAreCounted', ({ xen }) => xen.domain.of(0)!.shown_slots.add(1, 1)],
+  ['p2m.shownSlotsAreCounted', ({ xen }) => xen.p2m.slots.of(3)!.dom.put(0, 1)],
   ['p2m.podCacheIsOwed', ({ xen }) => xen.domain.of(0)!.hvm.put(3, 0)],
   ['p2m.podCacheIsOwed', ({ xen }) => xen.p2m.move(3, POD_CACHE + xen.p2m.podCache(3)[0]!.mfn, 1, POD_CACHE)],
   ['p2m.rangesAreSortedAndMerged', ({ xen }) => xen.p2m.markOnDemand(3, 60, 0)],

@@ -14,7 +14,7 @@ import { EVTCHN_2L_NR_CHANNELS, EVTCHN_2L_NR_CHANNELS_32, Evtchn } from './evtch
 import { Gnttab, isPinnedToWrite } from './gnttab/state.ts';
 import { Hvm } from './hvm/state.ts';
 import { Mm } from './mm/state.ts';
-import { P2m, type P2mSnapshot, UNPLACED } from './p2m/state.ts';
+import { P2m, type P2mSnapshot, type Slot, UNPLACED } from './p2m/state.ts';
 import { type Parameters, parametersOf } from './parameters.ts';
 import { Physdev } from './physdev/state.ts';
 import { Platform } from './platform/state.ts';
@@ -35,6 +35,8 @@ export interface XenOptions extends SchedOptions {
   /** Whether the machine has an IOMMU that Xen uses. */
   readonly iommu?: boolean;
 }
+
+const noSlots: readonly Slot[] = [];
 
 export interface XenSnapshot {
   readonly tables: readonly TableSnapshot[];
@@ -211,7 +213,7 @@ export class Xen {
     const mapped = new Set<Mfn>();
     const { mfn, length } = this.gnttab.active.of(domid)!;
     for (let ref = 0; ref < length; ref++) if (mfn.at(ref) !== 0) mapped.add(mfn.at(ref));
-    for (const slot of this.p2m.shownBy(domid)) mapped.add(slot.mfn);
+    for (const slot of this.shownBy(domid)) mapped.add(slot.mfn);
     for (const [frame, info] of this.mm.all()) if (info.domid === domid) mapped.add(frame);
     for (const own of this.usedByXen(domid)) mapped.add(own);
     return mapped;
@@ -230,15 +232,24 @@ export class Xen {
   }
   /** How many times others hold a domain's frames, by grants, in their physmaps or in their page tables: it can not go before they let go. */
   holdsOn(domid: DomId): number {
-    return this.domain.of(0)!.foreign_maps.at(domid) + this.p2m.shownBy(domid).length + this.mm.foreignRefs(domid);
+    const { foreign_maps, shown_slots } = this.domain.of(0)!;
+    return foreign_maps.at(domid) + shown_slots.at(domid) + this.mm.foreignRefs(domid);
   }
   /** Whether others, or the domain's own page tables, hold this frame of a domain, so that it stays when the domain gives it back. Xen's own holds are not of these. */
   isHeld(domid: DomId, mfn: Mfn): boolean {
     return this.isGrantMapped(mfn) || this.isHeldElsewhere(domid, mfn);
   }
+  /** Whether a domain can not give this frame back as if nobody knew it: it is one of its `mappedFrames`. */
+  isKept(domid: DomId, mfn: Mfn): boolean {
+    return this.isHeld(domid, mfn) || this.isUsedByXen(domid, mfn);
+  }
+  /** Pages of other domains' physmaps that show frames of this one. Mostly there are none. */
+  shownBy(domid: DomId): readonly Slot[] {
+    return this.domain.of(0)!.shown_slots.at(domid) === 0 ? noSlots : this.p2m.shownBy(domid);
+  }
   /** Whether anything but a grant holds it. */
   isHeldElsewhere(domid: DomId, mfn: Mfn): boolean {
-    return this.mm.frame(mfn).refs > 0 || this.p2m.shownBy(domid).some((slot) => slot.mfn === mfn);
+    return this.mm.frame(mfn).refs > 0 || this.shownBy(domid).some((slot) => slot.mfn === mfn);
   }
   /** Whether Xen may keep something of its own in a domain's frame: not where that is a page table, or already given back. */
   mayKeepIn(domid: DomId, mfn: Mfn): boolean {

@@ -110,6 +110,7 @@ export function pausesOf(xen: Xen, domid: DomId): number {
 function forget(xen: Xen, domid: DomId): void {
   // Its vCPUs left the run queue, and its timers the heap, when it began to die.
   for (const { mfn, count } of framesOf(xen, domid)) xen.p2m.giveBack(mfn, count);
+  for (const { dom } of xen.p2m.slotsOf(domid)) if (dom !== domid) xen.domain.of(0)!.shown_slots.add(dom, -1);
   xen.p2m.forget(domid);
   xen.mm.forget(domid);
   changePool(xen, domid, -1);

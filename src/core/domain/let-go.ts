@@ -64,6 +64,6 @@ function isStillHeld(xen: Xen, dom: DomId, mfn: Mfn, gone: readonly Hold[]): boo
   if (xen.isGrantMapped(mfn) || xen.isUsedByXen(dom, mfn)) return true;
   const ended = (kind: Hold['kind']): number =>
     gone.filter((hold) => hold.mfn === mfn && hold.kind === kind).reduce((sum, hold) => sum + hold.refs, 0);
-  const slots = xen.p2m.shownBy(dom).filter((slot) => slot.mfn === mfn).length;
+  const slots = xen.shownBy(dom).filter((slot) => slot.mfn === mfn).length;
   return slots > ended('slot') || xen.mm.frame(mfn).refs > ended('table');
 }

@@ -22,6 +22,8 @@ export const domainSchema = {
   /** How many mappings other domains have of this one's frames: it can not go before they do. */
   foreign_maps: 'i32',
   weight: 'u16',
+  /** How many pages of other domains' physmaps show frames of this one. */
+  shown_slots: 'i32',
   /** Where the search for a free port, or (in old logs) handle, starts: none is free below. */
   free_port_hint: 'u32',
   free_handle_hint: 'u32',

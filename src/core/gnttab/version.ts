@@ -49,7 +49,7 @@ function isRepresentable(xen: Xen, domid: DomId, guest: GuestReader): boolean {
 function statusesUnmapped(xen: Xen, domid: DomId): Fact[] | undefined {
   const frames = new Set([...xen.gnttab.statusFrames.inUse(domid)].map(([, { mfn_plus_1 }]) => mfn_plus_1 - 1));
   for (const mfn of frames) if (xen.mm.frame(mfn).refs > 0) return undefined; // in page tables, its own too
-  if (xen.p2m.shownBy(domid).some(({ mfn }) => frames.has(mfn))) return undefined;
+  if (xen.shownBy(domid).some(({ mfn }) => frames.has(mfn))) return undefined;
   const own = xen.p2m.slotsOf(domid).filter(({ mfn, dom }) => dom === domid && frames.has(mfn));
   return own.map(({ gfn }): Fact => ({ type: 'p2m.slot_unmapped', domid, gfn }));
 }

@@ -152,14 +152,19 @@ function isTaken(xen: Xen, dom: DomId, gfn: Gfn, nr_pages: Pages): boolean {
   return p2m.slotsOf(dom).some((slot) => slot.gfn >= gfn && slot.gfn < gfn + nr_pages);
 }
 
+const FEW_PAGES = 64;
+
 /** How many pages from `gfn` on can be given back: up to a hole, or to a frame that another domain has mapped. */
 function removable(xen: Xen, dom: DomId, gfn: Gfn, nr_pages: Pages): Pages {
-  const mapped = [...xen.mappedFrames(dom)];
+  // One page, or a few, are looked at one by one; of many, all that are mapped.
+  const mapped = nr_pages > FEW_PAGES ? [...xen.mappedFrames(dom)] : undefined;
   let next = gfn;
   for (const range of slice(xen.p2m.of(dom), gfn, nr_pages)) {
     if (range.gfn !== next) break;
     const end = range.mfn + range.count;
-    const stop = mapped.reduce((least, mfn) => (mfn >= range.mfn && mfn < least ? mfn : least), end);
+    let stop = range.mfn;
+    if (mapped !== undefined) stop = mapped.reduce((least, mfn) => (mfn >= range.mfn && mfn < least ? mfn : least), end);
+    else while (stop < end && !xen.isKept(dom, stop)) stop++;
     next += stop - range.mfn;
     if (stop !== end) break;
   }

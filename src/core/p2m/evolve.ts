@@ -40,12 +40,14 @@ export function evolve(xen: Xen, event: P2mFact): void {
       slots.mfn_plus_1.put(row, event.mfn + 1);
       slots.gfn.put(row, event.gfn);
       slots.dom.put(row, event.dom);
+      if (event.dom !== event.domid) xen.domain.of(0)!.shown_slots.add(event.dom, 1);
       return;
     }
     case 'p2m.slot_unmapped': {
       const slots = xen.p2m.slots.of(event.domid);
       const slot = xen.p2m.slot(event.domid, event.gfn);
       if (slots === undefined || slot === undefined) return;
+      if (slot.dom !== event.domid) xen.domain.of(0)!.shown_slots.add(slot.dom, -1);
       slots.mfn_plus_1.put(slot.row, 0);
       slots.gfn.put(slot.row, 0);
       slots.dom.put(slot.row, 0);

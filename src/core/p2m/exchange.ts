@@ -44,14 +44,12 @@ class Exchanging {
   private readonly xen: Xen;
   private readonly dom: DomId;
   private readonly heap: FreeFrames;
-  private readonly kept: ReadonlySet<Mfn>;
   private ranges: Ranges;
 
   constructor(xen: Xen, dom: DomId, wanted: Frames) {
     this.xen = xen;
     this.dom = dom;
     this.heap = new FreeFrames(xen, wanted);
-    this.kept = xen.mappedFrames(dom);
     this.ranges = xen.p2m.of(dom);
   }
   /** One chunk, or what stops it: then nothing of it has happened. */
@@ -63,7 +61,7 @@ class Exchanging {
       if (mfn < 0 || mfn >= xen.p2m.totalPages) return 'EINVAL';
       if (xen.domain.of(0)!.hvm.at(dom) === 1) return xen.p2m.mfn(dom, mfn) < 0 ? 'EINVAL' : 'EOPNOTSUPP';
       const range = this.ranges.find((range) => mfn >= range.mfn && mfn < range.mfn + range.count);
-      if (range === undefined || stolen.has(mfn) || this.kept.has(mfn)) return 'EINVAL';
+      if (range === undefined || stolen.has(mfn) || xen.isKept(dom, mfn)) return 'EINVAL';
       stolen.set(mfn, range.gfn + (mfn - range.mfn));
     }
     // The new frames are taken before the old ones are free.

@@ -80,7 +80,6 @@ export class Left {
   readonly xen: Xen;
   readonly dom: DomId;
   private readonly isPv: boolean;
-  private readonly kept: ReadonlySet<Mfn>;
   private readonly slots: Map<Gfn, DomId>;
 
   constructor(xen: Xen, dom: DomId) {
@@ -89,7 +88,6 @@ export class Left {
     this.ranges = xen.p2m.of(dom);
     this.pod = xen.p2m.pod(dom);
     this.isPv = xen.domain.of(0)!.hvm.at(dom) === 0;
-    this.kept = xen.mappedFrames(dom);
     this.slots = new Map(xen.p2m.slotsOf(dom).map((slot) => [slot.gfn, slot.dom]));
   }
   takeExtent(first: number, pages: Pages): boolean {
@@ -112,7 +110,7 @@ export class Left {
     }
     const mfn = lookup(this.ranges, gfn);
     if (mfn < 0) return false;
-    if (!this.kept.has(mfn)) {
+    if (!xen.isKept(dom, mfn)) {
       this.ranges = remove(this.ranges, gfn, 1);
       this.facts.push({ type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 });
       return true;

@@ -82,6 +82,15 @@ export const invariants: Readonly<Record<string, Invariant>> = {
       }
   },
 
+  *'p2m.shownSlotsAreCounted'(xen) {
+    const { shown_slots } = xen.domain.of(0)!;
+    for (const domid of xen.domids()) {
+      const slots = xen.p2m.shownBy(domid).length;
+      if (shown_slots.at(domid) !== slots)
+        yield `d${domid} counts ${shown_slots.at(domid)} pages that show its frames, there are ${slots}`;
+    }
+  },
+
   *'p2m.machphysIsOfAPage'(xen) {
     for (const run of xen.p2m.m2p.ids())
       for (const [row] of xen.p2m.m2p.inUse(run)) {

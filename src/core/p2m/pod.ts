@@ -85,7 +85,6 @@ export function decreaseOnDemand(left: Left, first: Gfn, pages: Pages): Readonly
   let cached = countOf(slice(left.ranges, POD_CACHE, UNPLACED));
   let pod = countOf(slice(left.pod, first, pages));
   if (pod === 0 && entries <= cached) return done;
-  const kept = xen.mappedFrames(dom);
   for (let gfn = first; gfn < first + pages && (pod > 0 || entries > cached); gfn++) {
     const mfn = lookup(left.ranges, gfn);
     if (overlaps(left.pod, gfn, 1)) {
@@ -93,7 +92,7 @@ export function decreaseOnDemand(left: Left, first: Gfn, pages: Pages): Readonly
       left.facts.push({ type: 'p2m.pod_cleared', domid: dom, gfn, nr_pages: 1 });
       pod--;
       entries--;
-    } else if (entries > cached && mfn >= 0 && !kept.has(mfn)) {
+    } else if (entries > cached && mfn >= 0 && !xen.isKept(dom, mfn)) {
       left.ranges = insert(remove(left.ranges, gfn, 1), { gfn: POD_CACHE + mfn, mfn, count: 1 });
       left.facts.push({ type: 'p2m.moved', domid: dom, gfn, nr_pages: 1, to: POD_CACHE + mfn });
       cached++;
@@ -166,12 +165,11 @@ interface Swept {
 
 /** Looks for pages full of zeros, downwards; they are to be populated again, and their frames go to the cache (p2m_pod_emergency_sweep()). */
 function sweep(xen: Xen, domid: DomId, start: Gfn, guest: GuestReader): Swept {
-  const kept = xen.mappedFrames(domid);
   const limit = Math.max(0, start - POD_SWEEP_LIMIT);
   const found: { gfn: Gfn; mfn: Mfn }[] = [];
   let batch: { gfn: Gfn; mfn: Mfn }[] = [];
   const check = (): void => {
-    found.push(...batch.filter(({ mfn }) => !kept.has(mfn) && isZero(guest, mfn)));
+    found.push(...batch.filter(({ mfn }) => !xen.isKept(domid, mfn) && isZero(guest, mfn)));
     batch = [];
   };
   let gfn = start;
