@@ -1,6 +1,7 @@
 // What a store asks of the operating system: few calls, so that a test can make each of them fail.
 import {
   closeSync,
+  fdatasync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -27,6 +28,8 @@ export interface FileLayer {
   write(fd: number, bytes: Uint8Array): number;
   /** On the disk, and not only in the system's memory: fdatasync(2); of a directory fsync(2). */
   sync(fd: number, what: 'data' | 'directory'): void;
+  /** The same for data, while the program goes on; `done` is told what it failed with. Where there is none, `sync` does. */
+  syncLater?(fd: number, done: (error: unknown) => void): void;
   truncate(fd: number, size: number): void;
   close(fd: number): void;
   rename(from: string, to: string): void;
@@ -47,6 +50,7 @@ export const nodeFiles: FileLayer = {
   open: (path, mode) => openSync(path, { create: 'w', append: 'a', directory: 'r' }[mode]),
   write: (fd, bytes) => writeSync(fd, bytes),
   sync: (fd, what) => (what === 'data' ? fdatasyncSync(fd) : fsyncSync(fd)),
+  syncLater: (fd, done) => fdatasync(fd, done),
   truncate: (fd, size) => ftruncateSync(fd, size),
   close: (fd) => closeSync(fd),
   rename: (from, to) => renameSync(from, to),

@@ -59,6 +59,7 @@ export class FileStore implements EventStore {
   private acknowledged: number;
   private syncedAt: number;
   private readonly timer: ReturnType<typeof setInterval> | undefined;
+  private syncing = false;
   private problem: StoreProblem | undefined;
   private ended = false;
 
@@ -87,7 +88,8 @@ export class FileStore implements EventStore {
     this.run = continued?.run ?? hexOf(this.part.place.chain);
     this.appended = this.acknowledged = this.part.place.steps;
     // A host with nothing to do acknowledges nothing, and what it wrote last is to be synced all the same.
-    if (this.durability === 'batch') this.timer = setInterval(() => this.part.unsynced && this.sync(), SYNC_EVERY_MS).unref();
+    if (this.durability === 'batch')
+      this.timer = setInterval(() => this.part.unsynced && this.syncLater(), SYNC_EVERY_MS).unref();
   }
 
   /** Bytes of the file that is written now, without the sidecar. */
@@ -107,6 +109,7 @@ export class FileStore implements EventStore {
     if (this.part.full)
       this.attempt('write', this.part.path, () => {
         this.part.seal();
+        this.syncedAt = this.clock();
         this.acknowledged = this.appended;
       });
   }
@@ -121,7 +124,8 @@ export class FileStore implements EventStore {
     if (!this.problem && !this.ended) {
       const { part } = this;
       if (part.collected > 0) this.attempt('write', sidecarOf(part.path), () => part.writeRows());
-      if (part.unsynced && (this.durability === 'strict' || this.clock() - this.syncedAt >= SYNC_EVERY_MS)) this.sync();
+      if (part.unsynced && this.durability === 'strict') this.sync();
+      else if (part.unsynced && this.clock() - this.syncedAt >= SYNC_EVERY_MS) this.syncLater();
       if (!this.problem) this.acknowledged = this.appended;
     }
     return this.answer();
@@ -188,6 +192,20 @@ export class FileStore implements EventStore {
       this.part.sync();
       this.syncedAt = this.clock();
     });
+  }
+
+  /** Nobody waits for it: what it fails with, the next acknowledgement says. */
+  private syncLater(): void {
+    if (this.syncing || this.problem) return;
+    const { part } = this;
+    this.syncing = part.syncLater((error) => {
+      this.syncing = false;
+      // A file that was ended meanwhile has been synced whole, and closed.
+      if (error && !this.ended && part === this.part)
+        this.problem ??= { call: 'sync', path: sidecarOf(part.path), code: codeOf(error) };
+    });
+    if (this.syncing) this.syncedAt = this.clock();
+    else this.sync();
   }
 
   /** Does it unless something has failed before; what it fails with stays. */

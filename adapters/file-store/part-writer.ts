@@ -105,6 +105,13 @@ export class PartWriter {
     this.files.sync(this.sidecar, 'data');
     this.unsynced = false;
   }
+  /** The same, while the program goes on; false where the files can not. */
+  syncLater(done: (error: unknown) => void): boolean {
+    if (this.sidecar === undefined || !this.files.syncLater) return false;
+    this.unsynced = false;
+    this.files.syncLater(this.sidecar, done);
+    return true;
+  }
   /** Ends the file, or (without an end) only its last block. */
   finish(end: RunEnd | undefined): void {
     if (end) this.writer.end(end);

@@ -117,6 +117,37 @@ test.each([
   },
 );
 
+/** A disk whose sync fails while nobody waits for it. */
+class SlowFiles extends FaultyFiles {
+  failed = 0;
+  syncLater(_: number, done: (error: unknown) => void): void {
+    this.failed++;
+    setImmediate(() => done(Object.assign(new Error('EIO'), { code: 'EIO' })));
+  }
+}
+test('batch: a sync that fails behind its back ends the service, at the next request at the latest', async () => {
+  const files = new SlowFiles();
+  const served = await serve(files);
+  const client = await served.open();
+  let answered = 0;
+  const started = performance.now();
+  while (!client.closed && performance.now() - started < 5000)
+    if ((await client.ask('WRITE', `/n|${answered + 1}`)) === 'WRITE OK|') answered++;
+  expect([client.closed, files.failed, served.failures.length]).toEqual([true, 1, 1]);
+  expect((served.failures[0] as Failure).message).toMatch(/^can not make the log safe: EIO /);
+  served.sockets.close();
+  served.run.close();
+  const again = new LiveRun({
+    directory: '/runs',
+    config: (found) => found ?? defaultHost,
+    durability: 'batch',
+    rotate: 1 << 20,
+    files: files.restarted('nothing'),
+  });
+  expect(valueIn(again)).toBeGreaterThanOrEqual(answered);
+  again.close();
+});
+
 test('what comes in one turn of the event loop is written in one call', async () => {
   const files = new FaultyFiles();
   const served = await serve(files);
