@@ -222,6 +222,11 @@ export const xen_domctl_tsc_info = struct('xen_domctl_tsc_info', {
 /** `XEN_DOMCTL_PFINFO_*`: what a page is, as getpageframeinfo3 answers; tables count up from L1TAB, and LPINTAB is a flag. */
 export const XEN_DOMCTL_PFINFO = { NOTAB: 0, L1TAB: 2 ** 28, LPINTAB: 2 ** 31, XTAB: 0xf0000000 } as const;
 export const xen_domctl_setdomainhandle = struct('xen_domctl_setdomainhandle', { handle: bytes(16) });
+/** `array` is a list of page numbers, of the caller's width, in whose places the answers go. */
+export const xen_domctl_getpageframeinfo3 = struct('xen_domctl_getpageframeinfo3', {
+  num: uint64_aligned_t,
+  array: uint64_aligned_t,
+});
 export const xen_domctl_setdebugging = struct('xen_domctl_setdebugging', { enable: uint8_t });
 export const xen_domctl_irq_permission = struct('xen_domctl_irq_permission', {
   pirq: uint32_t,

@@ -4,11 +4,12 @@ import { byteString, bytesOf } from '../../events/bytes.ts';
 import { errnoNumber } from '../../events/errno.ts';
 import * as domctl from '../abi/domctl.ts';
 import { XEN_DOMCTL, XEN_DOMCTL_CDF } from '../abi/domctl.ts';
+import { xen_ulong_t } from '../abi/scalars.ts';
 import { XEN_SYSCTL } from '../abi/sub-operations.ts';
 import * as sysctl from '../abi/sysctl.ts';
 import { isPrivileged } from '../core/xsm.ts';
 import { type Call, done, type Result } from './call.ts';
-import { type Codec, type Codecs, codec, commandOf, EFAULT, finish, perform, Refusal } from './codec.ts';
+import { type Codec, type Codecs, codec, commandOf, EFAULT, finish, perform, Refusal, toNumber } from './codec.ts';
 import { contextFlaw } from './context.ts';
 import type { Plain } from './guest-memory.ts';
 import { handleBytes } from './version.ts';
@@ -18,6 +19,8 @@ const uuid = ({ handle }: Plain): string => {
   const digits = [...(handle as Uint8Array)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
 };
+/** getpageframeinfo3 takes no more. */
+const MAX_PAGES_AT_ONCE = 1024n;
 /** More of them at once would say nothing new. */
 const MAX_KEYS = 4096;
 const big = (answer: Plain, ...names: string[]): Plain =>
@@ -56,6 +59,19 @@ export const domctlOp: Codecs = {
   }),
   [XEN_DOMCTL.getvcpuinfo]: codec('domctl.getvcpuinfo', domctl.xen_domctl_getvcpuinfo, {
     out: ['online', 'blocked', 'running', 'cpu_time', 'cpu'],
+  }),
+  [XEN_DOMCTL.getpageframeinfo3]: codec('domctl.getpageframeinfo3', domctl.xen_domctl_getpageframeinfo3, {
+    args: {
+      gfns({ num, array }, { guest }) {
+        if ((num as bigint) > MAX_PAGES_AT_ONCE) return new Refusal('E2BIG');
+        const list = guest.list(xen_ulong_t, array as bigint, Number(num as bigint));
+        return list.length < Number(num as bigint) ? EFAULT : list.map((gfn) => toNumber(gfn));
+      },
+    },
+    write({ types }, { array }, { guest }) {
+      const list = (types as readonly number[]).map((type) => BigInt(type));
+      return guest.putList(xen_ulong_t, array as bigint, list) === list.length;
+    },
   }),
   [XEN_DOMCTL.setdomainhandle]: codec('domctl.setdomainhandle', domctl.xen_domctl_setdomainhandle, { args: { handle: uuid } }),
   [XEN_DOMCTL.setdebugging]: codec('domctl.setdebugging', domctl.xen_domctl_setdebugging),

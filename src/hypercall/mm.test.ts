@@ -134,3 +134,22 @@ test('what stands in registers alone', () => {
   expect(rc('nmi_op', 1n)).toBe(0);
   expect(rc('nmi_op', 2n)).toBe(-38);
 });
+
+test('what pages are used as, in the places of their numbers', () => {
+  const { host, tables } = world();
+  put(host, LIST, ...op('pin_l4_table', tables[0]!));
+  raw(host, 'mmuext_op', [LIST, 1n, 0n, SELF]);
+  const store0 = (at: number, ...values: bigint[]): void => {
+    const bytes = new Uint8Array(values.length * 8);
+    values.forEach((value, i) => {
+      new DataView(bytes.buffer).setBigUint64(i * 8, value, true);
+    });
+    store(host, 0, at, bytes);
+  };
+  // struct xen_domctl: the command and the interface's version, the domain, and 16 bytes from the start what is asked.
+  store0(0, 61n | (0x15n << 32n), 1n, 3n, 4096n);
+  store0(4096, tables[0]!, tables[3]!, 2n ** 30n);
+  expect(callRaw(host, { domid: 0, vcpu: 0, width: 64 }, HYPERVISOR.domctl, [0n])).toEqual({ done: true, rc: 0 });
+  const answer = new DataView(load(host, 0, 4096, 24).buffer);
+  expect([0, 8, 16].map((at) => answer.getUint32(at, true))).toEqual([0xc0000000, 0x10000000, 0xf0000000]);
+});

@@ -3,11 +3,11 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Xen } from '../../src/core/index.ts';
 import { Journal } from '../../src/tables/journal.ts';
-import { domainActs } from '../../tools/fuzz/arbitraries/domain.ts';
+import { build, domainActs } from '../../tools/fuzz/arbitraries/domain.ts';
 import { gnttabActs } from '../../tools/fuzz/arbitraries/gnttab.ts';
 import { memoryActs } from '../../tools/fuzz/arbitraries/memory.ts';
 import { mmActs } from '../../tools/fuzz/arbitraries/mm.ts';
-import { bootedHost, type CoreHost, fold, smallMachine, verify } from '../../tools/fuzz/index.ts';
+import { bootedHost, CoreHost, fold, smallMachine, verify } from '../../tools/fuzz/index.ts';
 import { writeTables } from '../../tools/fuzz/page-tables.ts';
 
 const numRuns = Number(process.env['XENOLOG_FUZZ_RUNS'] ?? 60);
@@ -51,6 +51,23 @@ test('a guest with page tables, however it came to have them, dies and leaves no
       for (const [mfn, info] of host.xen.mm.all())
         if (info.domid !== 0) expect([mfn, info.refs - info.foreign_refs, info.foreign_refs > 0]).toEqual([mfn, 0, true]);
       for (const domid of host.xen.domids()) if (domid !== 0) expect(host.xen.holdsOn(domid)).toBeGreaterThan(0);
+    }),
+    { numRuns: Math.ceil(numRuns / 3) },
+  );
+});
+
+test("a dom0 that Xen translates for holds others' frames in its physmap: what always holds does so then", () => {
+  fc.assert(
+    fc.property(runs, (acts) => {
+      const host = new CoreHost();
+      host.prepare(
+        ...build(0, { vcpus: 2, pages: 8, hvm: true, caller: 0x7ff2 }),
+        ...build(1, { vcpus: 1, pages: 6, hvm: false }),
+        ...build(2, { vcpus: 3, pages: 6, hvm: true }),
+      );
+      fc.modelRun(() => ({ model: {}, real: host }), acts);
+      const empty = new Xen(new Journal(), smallMachine);
+      expect([...fold(empty, host.steps).diff(host.xen)]).toEqual([]);
     }),
     { numRuns: Math.ceil(numRuns / 3) },
   );

@@ -4,10 +4,9 @@ import { accept, refuse } from '../../../events/step.ts';
 import { DOMID_FIRST_RESERVED, type DomId, type Mfn, PAGE_SIZE } from '../../../events/units.ts';
 import type { CommandOf, Fact, GuestReader, MmCommand, Outcome } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
-import { isPrivileged } from '../xsm.ts';
 import { type Page, Pages } from './pages.ts';
 import { isGuestAddress } from './pte.ts';
-import { levelOf, tableTypes } from './tables.ts';
+import { levelOf, mayCache, tableTypes } from './tables.ts';
 import { mayAsk, pgOwner } from './update.ts';
 
 export type MmuextCommand = Extract<MmCommand, { type: `mmuext.${string}` }>;
@@ -50,9 +49,9 @@ export function mmuext(xen: Xen, command: MmuextCommand, guest: GuestReader): Ou
     case 'mmuext.invlpg_multi':
       return isOwn ? accept() : refuse('EPERM'); // nothing here remembers translations
     case 'mmuext.flush_cache':
-      return isOwn ? (isPrivileged(domid) ? accept() : refuse('EACCES')) : refuse('EPERM');
+      return isOwn ? (mayCache(xen, domid) ? accept() : refuse('EACCES')) : refuse('EPERM');
     case 'mmuext.flush_cache_global':
-      return isOwn ? (isPrivileged(domid) ? accept() : refuse('EINVAL')) : refuse('EPERM');
+      return isOwn ? (mayCache(xen, domid) ? accept() : refuse('EINVAL')) : refuse('EPERM');
     case 'mmuext.set_ldt': {
       if (!isOwn) return refuse('EPERM');
       // The number of entries has 32 bits; below zero it is far above.

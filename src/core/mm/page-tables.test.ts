@@ -341,6 +341,19 @@ test('dom0 maps pages of a guest that Xen translates for by their numbers, and w
   expect(getPte(host, own(1), 4) & BigInt(PAGE.pcd | PAGE.pwt)).toBe(BigInt(PAGE.pcd | PAGE.pwt));
 });
 
+test('a guest maps the memory of a device that it was given, and then chooses how its pages are cached', () => {
+  const { host, l1, frame } = running();
+  const device = 0xf0000;
+  const map = update(l1, 40, pte(device, present | rw | user));
+  expect(host.answer(map)).toBe('EPERM');
+  expect(host.answer(update(l1, 41, pte(frame(20), present | PAGE.pcd)))).toBe('EINVAL');
+  host.prepare({ type: 'domctl.iomem_permission', domid: 0, domain: D, first_mfn: device, nr_mfns: 1, allow_access: true }, map);
+  expect(getPte(host, l1, 40) & BigInt(PAGE.pcd | PAGE.pwt)).toBe(BigInt(PAGE.pcd | PAGE.pwt));
+  expect(host.answer(update(l1, 42, pte(device + 1, present)))).toBe('EPERM');
+  host.prepare(update(l1, 41, pte(frame(20), present | PAGE.pcd)));
+  expect(host.answer({ type: 'mmuext.flush_cache', domid: D, vcpu: 0, foreigndom: SELF })).toEqual({});
+});
+
 test('grants and page tables keep each other out', () => {
   const { host, l1, frame } = running();
   const [a, b] = [frame(21), frame(22)];

@@ -3,8 +3,8 @@
 import type { Errno } from '../../../events/errno.ts';
 import { DOMID_FIRST_RESERVED, DOMID_IO, DOMID_XEN, type DomId, type Mfn } from '../../../events/units.ts';
 import type { Fact, GuestReader } from '../../../events/vocabulary.ts';
+import { contains } from '../rangeset.ts';
 import type { Xen } from '../xen.ts';
-import { isPrivileged } from '../xsm.ts';
 import { validateDescriptors } from './descriptor.ts';
 import { type PageType, pageTypes } from './state.ts';
 import { demote, promote } from './tables.ts';
@@ -134,9 +134,9 @@ export class Pages {
     this.putType(page);
     this.put(page, domid);
   }
-  /** Whether a domain may map devices' memory: all of it is dom0's. */
-  mayMapDevices(domid: DomId): boolean {
-    return isPrivileged(domid);
+  /** Whether a domain may map the memory of a device (iomem_access_permitted()). */
+  mayMapDevice(domid: DomId, mfn: Mfn): boolean {
+    return contains(this.xen.control.access(domid).iomem, mfn, mfn);
   }
   /** What has been counted, and what is to be written. */
   facts(): Fact[] {

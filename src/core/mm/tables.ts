@@ -2,6 +2,8 @@
 import type { Errno } from '../../../events/errno.ts';
 import { DOMID_IO, DOMID_XEN, type DomId, type Mfn } from '../../../events/units.ts';
 import type { GuestReader } from '../../../events/vocabulary.ts';
+import type { Xen } from '../xen.ts';
+import { isPrivileged } from '../xsm.ts';
 import type { Page, Pages } from './pages.ts';
 import {
   adjusted,
@@ -71,24 +73,30 @@ export function putEntry(pages: Pages, pte: Pte, table: Page, level: Level): voi
   else putTable(pages, pte, table);
 }
 
+/** Who uses devices chooses how its pages are cached (cache_flush_permitted()). */
+export function mayCache(xen: Xen, domid: DomId): boolean {
+  const { iomem, ioports } = xen.control.access(domid);
+  return iomem.length > 0 || ioports.length > 0;
+}
+
 type Mapped = { readonly ok: true; readonly pte: Pte } | { readonly ok: false; readonly errno: Errno };
 const failed = (errno: Errno): Mapped => ({ ok: false, errno });
 
 /** What an entry of the lowest level maps, in a table of `owner`'s: a frame of `pg_owner`'s. Answers the entry as it is to be written. */
 export function getMapped(pages: Pages, pte: Pte, owner: DomId, pg_owner: DomId): Mapped {
-  if (!isAllowed(pte, 1, pages.mayMapDevices(owner))) return failed('EINVAL');
+  if (!isAllowed(pte, 1, mayCache(pages.xen, owner))) return failed('EINVAL');
   const mfn = mfnOf(pte);
   const real = pages.ownerOf(mfn, pg_owner);
   if (real === DOMID_IO) {
     // DOMID_IO is whoever asks: Xen has no other name for the memory of devices.
     const user = pg_owner === DOMID_IO ? owner : pg_owner;
-    if (!pages.mayMapDevices(user) || !pages.mayMapDevices(owner)) return failed(mfn === LAST_MFN ? 'EINVAL' : 'EPERM');
+    if (!pages.mayMapDevice(user, mfn) || !pages.mayMapDevice(owner, mfn)) return failed(mfn === LAST_MFN ? 'EINVAL' : 'EPERM');
     return { ok: true, pte: uncached(pte) };
   }
   if (real === DOMID_XEN)
     // What Xen shares is for reading, and for those who may look into everything.
     return pg_owner === DOMID_XEN && isTableOfFrames(pages, mfn) && !isWritable(pte) ? { ok: true, pte } : failed('EBUSY');
-  const mayTransfer = pg_owner !== owner && pages.mayMapDevices(pg_owner);
+  const mayTransfer = pg_owner !== owner && isPrivileged(pg_owner);
   if (real < 0 || (real !== pg_owner && !mayTransfer)) return failed('EBUSY');
   const page = pages.page(mfn, real)!;
   const writes = isWritable(pte) && countsWriting(pages, owner, real);

@@ -23,7 +23,7 @@ import {
   withMfn,
   word,
 } from './pte.ts';
-import { getMapped, getTable, levelOf, putEntry, readPte } from './tables.ts';
+import { getMapped, getTable, levelOf, mayCache, putEntry, readPte } from './tables.ts';
 
 const MMU = { normal: 0, machphys: 1, preserve_ad: 2, no_translate: 3 } as const;
 
@@ -113,7 +113,7 @@ function modL1Entry(pages: Pages, table: Page, update: Update): Errno | undefine
   const old = readPte(guest, mfn, offset / PTE_SIZE);
   let now = update.value;
   if (isPresent(now)) {
-    if (!isAllowed(now, 1, pages.mayMapDevices(pt_owner))) return 'EINVAL';
+    if (!isAllowed(now, 1, mayCache(xen, pt_owner))) return 'EINVAL';
     if (cmd !== MMU.no_translate && isTranslated(xen, pg_owner)) {
       const found = translate(xen, pg_owner, mfnOf(now), guest);
       if (found.mfn < 0) return 'EINVAL';
