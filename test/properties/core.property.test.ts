@@ -56,7 +56,7 @@ test('invariants hold after any hypercalls; the log folds and verifies; one mark
     }),
     { numRuns, ...replay },
   );
-});
+}, 180_000);
 
 test('a run goes on from a snapshot, or after an undone part, as if nothing had been', () => {
   fc.assert(
