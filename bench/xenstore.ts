@@ -59,10 +59,16 @@ export function writeRate(write: Writer, count: number): number {
 /** A server in a process of its own, and clients of it. */
 export class Served {
   private readonly directory = mkdtempSync(join(tmpdir(), 'xenolog-bench-'));
-  private readonly path = join(this.directory, 'socket');
-  private readonly process: ChildProcess;
-  private constructor(args: (path: string, directory: string) => readonly string[]) {
+  private readonly path: string;
+  private readonly process: ChildProcess | undefined;
+  private constructor(args: readonly string[] | ((path: string, directory: string) => readonly string[])) {
+    this.path = typeof args === 'function' ? join(this.directory, 'socket') : args[0]!;
+    if (typeof args !== 'function') return;
     this.process = spawn(process.execPath, args(this.path, this.directory), { stdio: ['ignore', 'pipe', 'inherit'] });
+  }
+  /** A server that somebody else has started. */
+  static at(path: string): Served {
+    return new Served([path]);
   }
   static async daemon(): Promise<Served> {
     const main = fileURLToPath(new URL('../adapters/cli/main.js', import.meta.url));
@@ -75,7 +81,7 @@ export class Served {
   }
   private static async started(args: (path: string, directory: string) => readonly string[]): Promise<Served> {
     const served = new Served(args);
-    await new Promise((resolve) => served.process.stdout!.once('data', resolve));
+    await new Promise((resolve) => served.process!.stdout!.once('data', resolve));
     return served;
   }
   async client(): Promise<Client> {
@@ -84,9 +90,12 @@ export class Served {
     return new Client(socket);
   }
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.process.once('exit', resolve));
-    this.process.kill();
-    await ended;
+    const { process } = this;
+    if (process) {
+      const ended = new Promise((resolve) => process.once('exit', resolve));
+      process.kill();
+      await ended;
+    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

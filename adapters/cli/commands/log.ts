@@ -11,7 +11,7 @@ import { findParts } from '../../file-store/parts.ts';
 import { recoverLog } from '../../file-store/recover.ts';
 import { lmdbAddress, openEnvironment, runsIn } from '../../lmdb-store/database.ts';
 import { repairLmdb } from '../../lmdb-store/lmdb-store.ts';
-import { judgeLog, runOf } from '../../log-file.ts';
+import { judgeLog, logAt, runOf } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
@@ -23,7 +23,8 @@ export interface LogOptions {
 const CHUNK = 1 << 20;
 
 /** Tells about a log from its headers and its blocks. */
-export function logInfo(path: string, { json }: LogOptions, output: Output): number {
+export function logInfo(name: string, { json }: LogOptions, output: Output): number {
+  const path = logAt(name);
   const database = lmdbAddress(path);
   if (database && database.run === undefined) return listRuns(database.directory, json ?? false, output);
   const log = openRun(path);
@@ -111,7 +112,8 @@ const filesOf = (path: string, log: Log): { readonly path: string; readonly byte
  * Reads every block and every step of a log, and every checkpoint beside it. 0: it is whole; 1: it was cut, but what is there is good; a
  * damaged log is a `Failure`. What is wrong with the checkpoints is said, and changes nothing.
  */
-export function logCheck(path: string, { json }: LogOptions, output: Output): number {
+export function logCheck(name: string, { json }: LogOptions, output: Output): number {
+  const path = logAt(name);
   const log = openRun(path);
   let steps = 0;
   judgeLog(path, () => {
@@ -139,7 +141,8 @@ export function logCheck(path: string, { json }: LogOptions, output: Output): nu
 }
 
 /** Makes a run that was not closed whole files. 0: it is now; a sidecar that may not be used, or a damaged log, is a `Failure`. */
-export function logRepair(path: string, { json }: LogOptions, output: Output): number {
+export function logRepair(name: string, { json }: LogOptions, output: Output): number {
+  const path = logAt(name);
   const database = lmdbAddress(path);
   const recovery = judgeLog(path, () => (database ? repairLmdb(database.directory, runOf(database)) : recoverLog(path)));
   if (json) {
@@ -159,7 +162,8 @@ export function logRepair(path: string, { json }: LogOptions, output: Output): n
 }
 
 /** Makes a run as small as it can be without a change to any replay, in its place. */
-export function logCompact(path: string, { json }: LogOptions, output: Output): number {
+export function logCompact(name: string, { json }: LogOptions, output: Output): number {
+  const path = logAt(name);
   if (lmdbAddress(path)) throw new Failure('a run in a database is as small as it can be', path, 'log merge writes it as a file');
   const { recovery, files, before, after } = judgeLog(path, () => compactRun(path));
   if (json) output.json({ ...recovery, files, before, after });
