@@ -120,6 +120,7 @@ export const createPhases = <P extends Creating>({
         max_grant_frames: domain.max_grant_frames,
         max_maptrack_frames: domain.max_maptrack_frames,
         ...pvDomain,
+        grant_opts: domain.max_grant_version,
       },
     ],
     learn: (p, [made]) => {

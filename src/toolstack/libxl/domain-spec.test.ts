@@ -13,6 +13,7 @@ test("libxl's defaults where the configuration says nothing", () => {
     max_memkb: 32 * 1024,
     event_channels: 1023,
     max_grant_frames: -1,
+    max_grant_version: 1,
     disks: [],
     nics: [],
     actions: { poweroff: 'destroy', reboot: 'destroy', crash: 'destroy' },
@@ -41,6 +42,14 @@ test.each([
   ['ids of its own', { devid: 7, mac: '00:16:3e:01:02:03' }, { devid: 7, mac: '00:16:3e:01:02:03' }],
 ])('a network interface: %s', (_, nic, expected) => {
   expect(spec({ nics: [nic] }).nics[0]).toMatchObject(expected);
+});
+
+test.each([
+  [-1, 1],
+  [1, 1],
+  [2, 2],
+])('max_grant_version %i is version %i', (max_grant_version, version) => {
+  expect(spec({ b_info: { max_grant_version } })).toMatchObject({ max_grant_version: version });
 });
 
 test('memory below maxmem, and above', () => {

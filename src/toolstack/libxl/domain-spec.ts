@@ -19,6 +19,8 @@ export interface DomainSpec {
   /** -1: as many as the host allows. */
   readonly max_grant_frames: number;
   readonly max_maptrack_frames: number;
+  /** The highest version of its grant table; 1 where the file does not say. */
+  readonly max_grant_version: number;
   readonly event_channels: number;
   readonly kernel: string;
   readonly ramdisk: string;
@@ -100,6 +102,7 @@ export function domainSpec(json: string): DomainSpec | undefined {
     weight: b_info.fields('sched_params').number('weight', 0),
     max_grant_frames: b_info.number('max_grant_frames', -1),
     max_maptrack_frames: b_info.number('max_maptrack_frames', -1),
+    max_grant_version: limit(b_info.number('max_grant_version', -1), 1),
     event_channels: b_info.number('event_channels', 0) || DEFAULT_EVENT_CHANNELS,
     kernel: b_info.text('kernel'),
     ramdisk: b_info.text('ramdisk'),
@@ -186,3 +189,6 @@ class Fields {
     return new Fields(this.held[name]);
   }
 }
+
+/** A negative limit is none: the host's own holds. */
+const limit = (wanted: number, host: number): number => (wanted < 0 ? host : wanted);
