@@ -21,6 +21,7 @@ import type { OutcomeOf, StepOf } from './step.ts';
 import * as time from './time.ts';
 import * as timer from './timer.ts';
 import * as toolstack from './toolstack.ts';
+import * as trace from './trace.ts';
 import * as vbd from './vbd.ts';
 import * as vcpu from './vcpu.ts';
 import * as vif from './vif.ts';
@@ -54,6 +55,7 @@ export const operations = {
   ...hvm.operations,
   ...platform.operations,
   ...cpupool.operations,
+  ...trace.operations,
 } as const;
 
 export const facts = {
@@ -79,6 +81,7 @@ export const facts = {
   ...hvm.facts,
   ...platform.facts,
   ...cpupool.facts,
+  ...trace.facts,
 } as const;
 
 export type MemoryCommand = Requests<typeof p2m.operations>;
@@ -104,6 +107,7 @@ export type ControlCommand = Requests<typeof control.operations>;
 export type HvmCommand = Requests<typeof hvm.operations>;
 export type PlatformCommand = Requests<typeof platform.operations>;
 export type CpupoolCommand = Requests<typeof cpupool.operations>;
+export type TraceCommand = Requests<typeof trace.operations>;
 export type Command = Requests<typeof operations>;
 export type CommandType = Command['type'];
 export type CommandOf<K extends CommandType> = Extract<Command, { type: K }>;
@@ -129,6 +133,7 @@ export type ControlFact = Message<typeof control.facts>;
 export type HvmFact = Message<typeof hvm.facts>;
 export type PlatformFact = Message<typeof platform.facts>;
 export type CpupoolFact = Message<typeof cpupool.facts>;
+export type TraceFact = Message<typeof trace.facts>;
 export type Fact = Message<typeof facts>;
 export type FactType = Fact['type'];
 export type FactOf<K extends FactType> = Extract<Fact, { type: K }>;

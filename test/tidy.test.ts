@@ -49,6 +49,7 @@ const core = [
   'control',
   'hvm',
   'platform',
+  'trace',
 ].map((name) => `src/core/${name}`);
 
 /** What stands together has one height. */

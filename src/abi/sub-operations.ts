@@ -148,3 +148,30 @@ export const CALLBACKOP = { register: 0, unregister: 1 } as const;
 
 /** `XENNMI_*` of public/nmi.h. */
 export const XENNMI = { register_callback: 0, unregister_callback: 1 } as const;
+
+/** `XEN_DMOP_*` of public/hvm/dm_op.h. */
+export const DMOP = {
+  create_ioreq_server: 1,
+  get_ioreq_server_info: 2,
+  map_io_range_to_ioreq_server: 3,
+  unmap_io_range_from_ioreq_server: 4,
+  set_ioreq_server_state: 5,
+  destroy_ioreq_server: 6,
+  track_dirty_vram: 7,
+  set_pci_intx_level: 8,
+  set_isa_irq_level: 9,
+  set_pci_link_route: 10,
+  modified_memory: 11,
+  set_mem_type: 12,
+  inject_event: 13,
+  inject_msi: 14,
+  map_mem_type_to_ioreq_server: 15,
+  remote_shutdown: 16,
+  relocate_memory: 17,
+  pin_memory_cacheattr: 18,
+  set_irq_level: 19,
+  nr_vcpus: 20,
+} as const;
+
+/** `CONSOLEIO_*` of public/xen.h. */
+export const CONSOLEIO = { write: 0, read: 1 } as const;

@@ -7,6 +7,7 @@ import * as mmGroup from '../../events/mm.ts';
 import * as physdevGroup from '../../events/physdev.ts';
 import * as platformGroup from '../../events/platform.ts';
 import { accept, type GuestReader, refuse } from '../../events/step.ts';
+import * as traceGroup from '../../events/trace.ts';
 import { DOMID_XEN, type DomId, type Ns } from '../../events/units.ts';
 import type {
   ConringCommand,
@@ -39,6 +40,8 @@ import type {
   TimeFact,
   TimerCommand,
   TimerFact,
+  TraceCommand,
+  TraceFact,
   VcpuCommand,
   VcpuFact,
   VersionCommand,
@@ -59,6 +62,7 @@ import * as platform from './platform/index.ts';
 import * as sched from './sched/index.ts';
 import * as time from './time/index.ts';
 import * as timer from './timer/index.ts';
+import * as trace from './trace/index.ts';
 import * as vcpu from './vcpu/index.ts';
 import type { Xen } from './xen.ts';
 
@@ -79,7 +83,8 @@ export type CoreCommand =
   | ControlCommand
   | HvmCommand
   | PlatformCommand
-  | CpupoolCommand;
+  | CpupoolCommand
+  | TraceCommand;
 export type CoreFact =
   | P2mFact
   | MmFact
@@ -95,10 +100,12 @@ export type CoreFact =
   | ControlFact
   | HvmFact
   | PlatformFact
-  | CpupoolFact;
+  | CpupoolFact
+  | TraceFact;
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
-  return sched.follow(xen, decideAlone(xen, command, now, guest), now);
+  const outcome = sched.follow(xen, decideAlone(xen, command, now, guest), now);
+  return xen.trace.isOn ? trace.traced(xen, command, outcome, now) : outcome;
 }
 
 /** The operation's own outcome, before the schedulers make of it what they make. */
@@ -277,6 +284,7 @@ const coldDeciders: ReadonlyMap<string, Decider> = byName<Decider>([
   [hvmGroup.operations, hvm.decide],
   [mmGroup.operations, decideMm],
   [platformGroup.operations, platform.decide],
+  [traceGroup.operations, trace.decide],
 ]);
 type Evolver = (xen: Xen, event: never, seq: number) => void;
 const coldEvolvers: ReadonlyMap<string, Evolver> = byName<Evolver>([
@@ -286,6 +294,7 @@ const coldEvolvers: ReadonlyMap<string, Evolver> = byName<Evolver>([
   [hvmGroup.facts, hvm.evolve],
   [mmGroup.facts, mm.evolve],
   [platformGroup.facts, platform.evolve],
+  [traceGroup.facts, trace.evolve],
 ]);
 function byName<T>(groups: readonly (readonly [group: object, part: T])[]): Map<string, T> {
   return new Map(groups.flatMap(([group, part]) => Object.keys(group).map((name) => [name, part] as const)));
@@ -428,6 +437,7 @@ export function evolve(xen: Xen, event: CoreFact, seq: number): void {
 
 /** What a fact does to guest memory. Live and in re-enactment only; called before `evolve`. */
 export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
+  if (xen.trace.isOn) trace.record(xen, memory, event);
   switch (event.type) {
     case 'evtchn.closed':
     case 'evtchn.pending_raised':
@@ -473,6 +483,9 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
       return;
     case 'domain.destroyed':
       domain.writeGuest(xen, memory, event);
+      return;
+    case 'trace.buffers_allocated':
+      trace.allocate(memory, event);
       return;
     case 'domain.hypercall_page_written':
     case 'gdbsx.memory_written':

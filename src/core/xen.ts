@@ -22,6 +22,7 @@ import { DEFAULT_WEIGHT } from './sched/credit2-arithmetic.ts';
 import { Sched, type SchedOptions } from './sched/state.ts';
 import { Clock, type ClockOptions } from './time/state.ts';
 import { Timers } from './timer/state.ts';
+import { Trace } from './trace/state.ts';
 
 export interface XenOptions extends SchedOptions {
   readonly totalPages: Pages;
@@ -58,6 +59,7 @@ export class Xen {
   readonly control: Control;
   readonly hvm: Hvm;
   readonly platform: Platform;
+  readonly trace: Trace;
   /** Every table of the core, in a fixed order. */
   readonly tables: readonly Table<TableSchema>[];
   /** Those in which a domain has rows of its own. */
@@ -99,6 +101,7 @@ export class Xen {
     this.control = new Control(journal);
     this.hvm = new Hvm(journal);
     this.platform = new Platform(journal);
+    this.trace = new Trace(journal);
     this.sparseTables = [
       ...this.p2m.sparseTables,
       ...this.mm.sparseTables,
@@ -119,6 +122,7 @@ export class Xen {
       ...this.console.tables,
       ...this.physdev.tables,
       ...this.platform.tables,
+      this.trace.row,
       this.control.rows,
       ...this.sparseTables,
       ...this.clock.tables,
@@ -142,6 +146,7 @@ export class Xen {
       ...this.recordsPerDomain,
       this.console.typed,
       ...this.platform.records,
+      this.trace.placed,
     ] as unknown as Records<object>[];
   }
 

@@ -6,7 +6,18 @@ import { GNTTABOP } from '../../src/abi/grant-table.ts';
 import { HYPERVISOR } from '../../src/abi/hypercall.ts';
 import { XENMEM } from '../../src/abi/memory.ts';
 import { SCHEDOP } from '../../src/abi/sched.ts';
-import { CALLBACKOP, HVMOP, MMUEXT, PHYSDEVOP, XEN_SYSCTL, XENNMI, XENPF, XENVER } from '../../src/abi/sub-operations.ts';
+import {
+  CALLBACKOP,
+  CONSOLEIO,
+  DMOP,
+  HVMOP,
+  MMUEXT,
+  PHYSDEVOP,
+  XEN_SYSCTL,
+  XENNMI,
+  XENPF,
+  XENVER,
+} from '../../src/abi/sub-operations.ts';
 import { VCPUOP } from '../../src/abi/vcpu.ts';
 
 /** Where a hypercall's sub-operations stand in the vocabulary: `<prefix>.<name>`. */
@@ -27,6 +38,8 @@ const groups: readonly (readonly [
   ['hvm_op', 'hvm', HVMOP],
   ['platform_op', 'platform', XENPF],
   ['mmuext_op', 'mmuext', MMUEXT],
+  ['dm_op', 'dm', DMOP],
+  ['console_io', 'console_io', CONSOLEIO],
   ['callback_op', 'callback', CALLBACKOP],
   ['nmi_op', 'nmi', XENNMI],
 ];
@@ -63,7 +76,7 @@ const left: Readonly<Record<string, string>> = {
   kexec_op: 'not modelled: there is no second kernel to boot',
   tmem_op: '-ENOSYS, as Xen since 4.13',
   argo_op: '-ENOSYS, as Xen when not configured',
-  xenpmu_op: 'not modelled: there are no performance counters',
+  xenpmu_op: '-EOPNOTSUPP in Xen without vpmu; here, as every number that nobody knows, -ENOSYS',
   hypfs_op: 'not modelled',
 };
 /** What Xen answers as it was built: an operation of the vocabulary, for the answer's sake. */
@@ -71,6 +84,31 @@ const notConfigured: Readonly<Record<string, string>> = {
   'memory.machphys_compat_mfn_list': '-EOPNOTSUPP, as Xen without 32-bit PV guests',
   'memory.paging_op': '-ENOSYS, as Xen when not configured',
   'memory.sharing_op': '-ENOSYS, as Xen when not configured',
+  'domctl.mem_sharing_op': '-ENOSYS, as Xen when not configured',
+  'domctl.vuart_op': '-ENOSYS, as Xen on x86',
+  'domctl.cacheflush': '-ENOSYS, as Xen on x86',
+  'domctl.audit_p2m': '-ENOSYS, as a release of Xen',
+  'domctl.psr_cmt_op': '-ENODEV, as Xen on the recorded machine',
+  'domctl.psr_alloc': '-ENODEV, as Xen on the recorded machine',
+  'domctl.vmtrace_op': '-EINVAL, as Xen on the recorded machine',
+  'sysctl.perfc_op': '-ENOSYS, as Xen when not configured',
+  'sysctl.lockprof_op': '-ENOSYS, as Xen when not configured',
+  'sysctl.coverage_op': '-EOPNOTSUPP, as Xen when not configured',
+  'sysctl.psr_cmt_op': '-ENODEV, as Xen on the recorded machine',
+  'sysctl.psr_alloc': '-ENODEV, as Xen on the recorded machine',
+  'platform.microcode_update': '-EINVAL, as Xen on a processor that takes none',
+  'platform.efi_runtime_call': '-ENOSYS, as Xen that no EFI booted',
+  'platform.change_freq': "-ENOSYS, as Xen whose frequencies are not dom0's",
+  'platform.getidletime': "-ENOSYS, as Xen whose frequencies are not dom0's",
+  'platform.mem_hotadd': '-EINVAL, as Xen on a machine without more memory',
+  'physdev.free_irq_vector': '-ENOSYS, as in Xen',
+  'physdev.pci_mmcfg_reserved': '-ENODEV, as Xen on a machine without such a window',
+  'hvm.pagetable_dying': '-EINVAL, as Xen where no domain is shadowed',
+  'hvm.set_pci_intx_level': '-ENOSYS, as in Xen: moved to dm_op',
+  'hvm.set_isa_irq_level': '-ENOSYS, as in Xen: moved to dm_op',
+  'hvm.set_pci_link_route': '-ENOSYS, as in Xen: moved to dm_op',
+  'hvm.set_mem_access': '-ENOSYS, as in Xen: moved to memory_op',
+  'hvm.get_mem_access': '-ENOSYS, as in Xen: moved to memory_op',
 };
 /** What is done in part: what is missing. */
 const parts: Readonly<Record<string, string>> = {
@@ -88,6 +126,33 @@ const parts: Readonly<Record<string, string>> = {
   'gnttab.dump_table': '-ENOSYS, as in Xen',
   'sysctl.cpu_hotplug': 'one pCPU at a time: SMT as a whole is not switched',
   'physdev.map_pirq': 'a pirq has the number of its interrupt',
+  'physdev.pirq_eoi_gmfn_v1': 'the page is kept, and no bit set in it: interrupts of the machine do not come',
+  'physdev.pirq_eoi_gmfn_v2': 'the page is kept, and no bit set in it: interrupts of the machine do not come',
+  'domctl.getvcpucontext': "the flags; registers are whoever executes the guest's",
+  'domctl.shadow_op': "no page is ever found dirty: a guest's own stores are not seen",
+  'domctl.gethvmcontext': 'the records that were set',
+  'domctl.sethvmcontext': 'records are kept, and not looked into; vCPUs are initialised',
+  'domctl.get_cpu_policy': 'what was set; a domain has no policy to begin with',
+  'domctl.set_cpu_policy': "leaves and MSRs are kept, and not compared with the host's",
+  'domctl.setvcpuextstate': 'x87, SSE and AVX',
+  'domctl.memory_mapping': 'the ranges are kept beside the physmap',
+  'domctl.vm_event_op': 'nobody can listen',
+  'domctl.monitor_op': 'what is enabled is kept, and nothing reported',
+  'domctl.gdbsx_guestmemio': 'physical addresses',
+  'domctl.set_target': "a target that is gone is nobody's: it does not wait for its device model",
+  'domctl.soft_reset': 'channels go, the domain resumes; its shared info stays where it is',
+  'sysctl.get_cpu_featureset': "the eight words that a recording shows; guests' are masked by the annotations of the header",
+  'sysctl.get_cpu_policy': 'the leaves of those words',
+  'sysctl.page_offline_op': 'what a domain has stays its own',
+  'sysctl.livepatch_op': 'no patch fits',
+  'sysctl.tbuf_op': 'records of the scheduler, of domains, grants and hypercalls; no VIRQ_TBUF',
+  'sysctl.get_pmstat': 'the number of C-states',
+  'platform.get_symbol': 'there are none',
+  'platform.enter_acpi_sleep': 'S5, which whoever runs the host has to obey',
+  'dm.create_ioreq_server': 'its channels are ordinary ones: the guest could close them',
+  'dm.set_ioreq_server_state': 'its pages stay in the physmap',
+  'dm.track_dirty_vram': 'all pages count as dirty',
+  'hvm.xentrace': 'arguments are checked, and nothing traced',
 };
 
 /** The page as Markdown; it changes with the code alone. */

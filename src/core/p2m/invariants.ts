@@ -11,6 +11,8 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     };
     for (const { mfn, count } of xen.p2m.free) add('the heap', mfn, count);
     for (const [domid, ranges] of xen.p2m.snapshot().domains) for (const { mfn, count } of ranges) add(`d${domid}`, mfn, count);
+    for (const extents of [xen.trace.buffers?.info ?? [], xen.trace.buffers?.buffers ?? []])
+      for (let i = 0; i < extents.length; i += 2) add('the trace buffers', extents[i]!, extents[i + 1]!);
     for (const [first, last] of rangesOf(xen.platform.offlineFrames)) add('nobody: it is offline', first, last - first + 1);
     for (const domid of xen.domids()) {
       add(`d${domid}'s shared info`, xen.sharedInfo(domid), 1);

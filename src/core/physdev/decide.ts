@@ -190,7 +190,7 @@ function addDevice(xen: Xen, { domid, seg, bus, devfn, info }: Device, now: Ns, 
   });
   const facts: Fact[] = [];
   const physfn = info?.is_virtfn === true ? info.physfn : 0;
-  const parent = physfn === 0 ? -1 : xen.physdev.find(physfn);
+  const parent = info?.is_virtfn === true ? xen.physdev.find(physfn) : -1;
   if (info?.is_virtfn === true && parent < 0 && physfn !== sbdf) facts.push(added(physfn, false, false, 0));
   const is_extfn =
     info?.is_virtfn === true ? parent >= 0 && xen.physdev.pci.of(0)!.is_extfn.at(parent) === 1 : info?.is_extfn === true;

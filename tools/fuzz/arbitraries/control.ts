@@ -193,6 +193,10 @@ const device = (n: number) => ({ bus: n % 2, devfn: n % 5 });
 
 export const machineActs: readonly Acts[] = [
   one((_, { n, on }) => ({
+    ...{ type: 'sysctl.tbuf_op', domid: 0, cmd: n % 6, cpus: on ? [0, 1] : [1] },
+    ...{ evt_mask: on ? 0x0ffff000 : 0x0002f000, size: 1 + (n % 2) },
+  })),
+  one((_, { n, on }) => ({
     ...{ type: 'physdev.pci_device_add', domid: 0, seg: 0, ...device(n), flags: on ? 0 : n % 4 },
     ...{ physfn_bus: 0, physfn_devfn: n % 3 },
   })),

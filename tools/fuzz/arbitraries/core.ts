@@ -15,6 +15,7 @@ import { operations as platform } from '../../../events/platform.ts';
 import { operations as sched } from '../../../events/sched.ts';
 import { operations as time } from '../../../events/time.ts';
 import { operations as timer } from '../../../events/timer.ts';
+import { operations as trace } from '../../../events/trace.ts';
 import { operations as vcpu } from '../../../events/vcpu.ts';
 import { operations as xenVersion } from '../../../events/xen-version.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
@@ -50,6 +51,7 @@ export const anyCoreCommand: fc.Arbitrary<CoreCommand> = anyCommand<CoreCommand>
   ...control,
   ...hvm,
   ...platform,
+  ...trace,
 });
 
 const wrongActs: readonly Acts[] = [act(anyCoreCommand, (_, command) => [command])];

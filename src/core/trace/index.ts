@@ -1,0 +1,3 @@
+export { decide, traced } from './decide.ts';
+export { evolve } from './evolve.ts';
+export { allocate, record } from './write-guest.ts';
