@@ -1,7 +1,7 @@
 // The live host with its actors and its log on the mix, beside what XState alone takes for the same events; and seeking in the log.
 
 import { createActor } from 'xstate';
-import type { RunHeader } from '../events/log.ts';
+import type { Hash, RunHeader } from '../events/log.ts';
 import type { Command, Fact } from '../events/vocabulary.ts';
 import { Dispatcher } from '../machines/system/dispatcher.ts';
 import { Recording } from '../machines/system/recording.ts';
@@ -27,9 +27,11 @@ export class LiveBench {
   /** The facts that went to vCPU actors, if they are to be counted. */
   readonly sent: { readonly domid: number; readonly fact: Fact }[] = [];
 
-  constructor(sink: (bytes: Uint8Array) => void, domains = DOMAINS, keep = false, unrecorded = false) {
+  constructor(sink: (bytes: Uint8Array) => void, domains = DOMAINS, keep = false, unrecorded = false, hash?: Hash) {
     const plain = unrecorded && new Dispatcher({ config: header.host as HostConfig, seed: header.seed, images: [] });
-    this.recording = plain ? ({ dispatcher: plain } as Recording) : new Recording({ header, images: [], sink });
+    this.recording = plain
+      ? ({ dispatcher: plain } as Recording)
+      : new Recording({ header, images: [], sink, ...(hash && { hash }) });
     const { dispatcher } = this.recording;
     for (let domid = 1; domid <= domains; domid++) {
       this.call({
