@@ -57,6 +57,9 @@ export const operations = {
     { nr: int, version: int },
   ),
   'sysctl.get_cpu_policy': operation({ domid: int, index: int }, { leaves: ints, msr_indices: ints, msr_values: texts }),
+  /** As XEN_SYSCTL_cpu_hotplug, for a dom0 whose ACPI says so. */
+  'platform.cpu_online': operation({ domid: int, cpuid: int }),
+  'platform.cpu_offline': operation({ domid: int, cpuid: int }),
 } as const;
 
 export const facts = {

@@ -147,6 +147,12 @@ function decideAlone(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader
     case 'sched.pin_override':
     case 'vcpu.get_physid':
       return sched.decide(xen, command, now, guest);
+    case 'platform.cpu_online':
+    case 'platform.cpu_offline': {
+      const allowed = platform.decide(xen, command, now, guest);
+      const hotplug = allowed.ok ? platform.hotplugOf(xen, command) : undefined;
+      return hotplug === undefined ? allowed : decideAlone(xen, hotplug, now, guest);
+    }
     case 'sysctl.cpu_hotplug': {
       const moved = sched.decideCpupool(xen, command, now);
       if (!moved.ok) return moved;

@@ -56,6 +56,14 @@ export function decide(xen: Xen, command: PlatformCommand, now: Ns, guest: Guest
       const flags = isOnline(xen, xen_cpuid) ? PCPU.ONLINE : 0;
       return accept({ max_present, flags, apic_id: xen_cpuid, acpi_id: xen_cpuid });
     }
+    case 'platform.cpu_online':
+    case 'platform.cpu_offline': {
+      const online = command.type === 'platform.cpu_online';
+      if (!online && command.cpuid === 0) return refuse('EOPNOTSUPP');
+      if (command.cpuid < 0 || command.cpuid > lastCpu(xen)) return refuse('EINVAL');
+      // What is so already is no work; the rest is the scheduler's (see `hotplugOf`).
+      return accept();
+    }
     case 'platform.cpu_hotadd': {
       const { apic_id, acpi_id, pxm } = command;
       const isRight = acpi_id >= 0 && acpi_id < 256 && apic_id >= 0 && apic_id < 0x10000 && pxm >= 0 && pxm < 256;
@@ -217,4 +225,14 @@ function resourceOp(xen: Xen, { cpu, cmds, idx }: CommandOf<'platform.resource_o
   const nr_done = vals.length;
   if (nr_done > 0 && !isOnline(xen, cpu)) return refuse('ENODEV');
   return accept({ nr_done, ret, vals });
+}
+
+/** The hotplug operation that an accepted cpu_online or cpu_offline asks for; undefined where the pCPU is so already. */
+export function hotplugOf(
+  xen: Xen,
+  { type, domid, cpuid }: CommandOf<'platform.cpu_online'> | CommandOf<'platform.cpu_offline'>,
+): CommandOf<'sysctl.cpu_hotplug'> | undefined {
+  const online = type === 'platform.cpu_online';
+  if (isOnline(xen, cpuid) === online) return undefined;
+  return { type: 'sysctl.cpu_hotplug', domid, cpu: cpuid, op: online ? 0 : 1 };
 }

@@ -1,2 +1,2 @@
-export { decide } from './decide.ts';
+export { decide, hotplugOf } from './decide.ts';
 export { evolve } from './evolve.ts';
