@@ -64,7 +64,9 @@ export function setMempoolSize(xen: Xen, { domain, size }: CommandOf<'domctl.set
 
 export function hypercallInit(xen: Xen, { domain, gmfn }: CommandOf<'domctl.hypercall_init'>): Outcome {
   const mfn = xen.grantedFrame(domain, gmfn);
-  return mfn < 0 ? refuse('EINVAL') : accept({}, { type: 'domain.hypercall_page_written', domid: domain, mfn });
+  if (mfn < 0) return refuse('EINVAL');
+  // What is a page table, or a descriptor table, is nobody's to write into.
+  return xen.mm.isProtected(mfn) ? refuse('EPERM') : accept({}, { type: 'domain.hypercall_page_written', domid: domain, mfn });
 }
 
 /** Only a debug build audits (P2M_AUDIT). */
@@ -89,7 +91,8 @@ export function gdbsxMemory(xen: Xen, command: CommandOf<'domctl.gdbsx_guestmemi
   const { domain, gfn, offset, len, gwr, data } = command;
   if (offset < 0 || offset >= PAGE_SIZE || len < 0) return refuse('EINVAL');
   const mfn = xen.p2m.mfn(domain, gfn);
-  const length = mfn < 0 ? 0 : Math.min(len, PAGE_SIZE - offset, ...(gwr ? [data.length] : []));
+  const isOut = mfn < 0 || (gwr && xen.mm.isProtected(mfn));
+  const length = isOut ? 0 : Math.min(len, PAGE_SIZE - offset, ...(gwr ? [data.length] : []));
   const nothing = new Uint8Array(0);
   if (gwr)
     return length === 0

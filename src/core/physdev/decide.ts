@@ -85,7 +85,7 @@ export function decide(xen: Xen, command: PhysdevCommand, now: Ns, guest: GuestR
     case 'physdev.pirq_eoi_gmfn_v1':
     case 'physdev.pirq_eoi_gmfn_v2': {
       const mfn = xen.grantedFrame(domid, command.gmfn);
-      if (mfn < 0) return refuse('EINVAL');
+      if (mfn < 0 || xen.mm.isProtected(mfn)) return refuse('EINVAL');
       if (xen.control.row.pirq_eoi_mfn_plus_1.at(domid) !== 0) return refuse('EBUSY');
       return accept({}, { type: 'physdev.eoi_map_set', domid, mfn, auto_unmask: command.type === 'physdev.pirq_eoi_gmfn_v1' });
     }
