@@ -271,3 +271,12 @@ export const xen_domctl_gdbsx_domstatus = struct('xen_domctl_gdbsx_domstatus', {
   vcpu_ev: uint32_t,
 });
 export const xen_domctl_set_broken_page_p2m = struct('xen_domctl_set_broken_page_p2m', { pfn: uint64_aligned_t });
+/** A bit for each pCPU or node, `nr_bits` of them at `bitmap`. */
+export const xenctl_bitmap = struct('xenctl_bitmap', { bitmap: uint64_aligned_t, nr_bits: uint32_t });
+export const xen_domctl_vcpuaffinity = struct('xen_domctl_vcpuaffinity', {
+  vcpu: uint32_t,
+  flags: uint32_t,
+  cpumap_hard: xenctl_bitmap,
+  cpumap_soft: xenctl_bitmap,
+});
+export const xen_domctl_nodeaffinity = struct('xen_domctl_nodeaffinity', { nodemap: xenctl_bitmap });

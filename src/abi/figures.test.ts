@@ -6,6 +6,7 @@ import * as grantTable from './grant-table.ts';
 import * as hvm from './hvm.ts';
 import * as hypercall from './hypercall.ts';
 import * as memory from './memory.ts';
+import * as mmu from './mmu.ts';
 import * as physdev from './physdev.ts';
 import * as sched from './sched.ts';
 import * as sharedInfo from './shared-info.ts';
@@ -194,6 +195,18 @@ const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string
   xen_sysctl_readconsole: ['clear 0, incremental 1, pad0 2, pad1 3, index 4, buffer 8, count 16; 24'],
   xen_sysctl_debug_keys: ['keys 0, nr_keys 8; 16'],
   vcpu_hvm_context: ['mode 0, pad 4, cpu_regs 8; 128'],
+  // public/xen.h, callback.h, nmi.h
+  mmu_update: ['ptr 0, val 8; 16'],
+  mmuext_op: ['cmd 0, arg1 8, arg2 16; 24', 'cmd 0, arg1 4, arg2 8; 12'],
+  callback_register: ['type 0, flags 2, address 8; 16', 'type 0, flags 2, cs 4, address 8; 12'],
+  callback_unregister: ['type 0, _unused 2; 4'],
+  xennmi_callback: ['handler_address 0, pad 8; 16', 'handler_address 0, pad 4; 8'],
+  // public/sched.h, vcpu.h, domctl.h
+  sched_pin_override: ['pcpu 0; 4'],
+  vcpu_get_physid: ['phys_id 0; 8'],
+  xenctl_bitmap: ['bitmap 0, nr_bits 8; 16'],
+  xen_domctl_vcpuaffinity: ['vcpu 0, flags 4, cpumap_hard 8, cpumap_soft 24; 40'],
+  xen_domctl_nodeaffinity: ['nodemap 0; 16'],
   // public/io/xs_wire.h
   xsd_sockmsg: ['type 0, req_id 4, tx_id 8, len 12; 16'],
 };
@@ -246,6 +259,7 @@ const abi: Readonly<Record<string, unknown>> = {
   ...version,
   ...vcpuContext,
   ...sysctl,
+  ...mmu,
   ...physdev,
   ...hvm,
   ...xsWire,

@@ -16,7 +16,11 @@ export const mmuext_op = struct('mmuext_op', {
 
 export const trap_info = struct('trap_info', { vector: uint8_t, flags: uint8_t, cs: uint16_t, address: xen_ulong_t });
 
-export const callback_register = struct('callback_register', { type: uint16_t, flags: uint16_t, address: xen_ulong_t });
+/** For a 32-bit guest, `address` has its code segment before it. */
+export const callback_register = {
+  x86_64: struct('callback_register', { type: uint16_t, flags: uint16_t, address: xen_ulong_t }).x86_64,
+  x86_32: struct('callback_register', { type: uint16_t, flags: uint16_t, cs: xen_ulong_t, address: xen_ulong_t }).x86_32,
+};
 export const callback_unregister = struct('callback_unregister', { type: uint16_t, _unused: uint16_t });
 
 export const xennmi_callback = struct('xennmi_callback', { handler_address: xen_ulong_t, pad: xen_ulong_t });

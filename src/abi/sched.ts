@@ -1,5 +1,5 @@
 // The arguments of `sched_op` (public/sched.h).
-import { domid_t, uint32_t, uint64_t, XEN_GUEST_HANDLE } from './scalars.ts';
+import { domid_t, int32_t, uint32_t, uint64_t, XEN_GUEST_HANDLE } from './scalars.ts';
 import { struct } from './struct.ts';
 
 /** `SCHEDOP_*`. */
@@ -24,3 +24,5 @@ export const sched_poll = struct('sched_poll', { ports: XEN_GUEST_HANDLE, nr_por
 export const sched_remote_shutdown = struct('sched_remote_shutdown', { domain_id: domid_t, reason: uint32_t });
 /** `timeout` is seconds; 0 takes the watchdog away. */
 export const sched_watchdog = struct('sched_watchdog', { id: uint32_t, timeout: uint32_t });
+/** A negative `pcpu` undoes it. */
+export const sched_pin_override = struct('sched_pin_override', { pcpu: int32_t });

@@ -1,11 +1,11 @@
 // The state with which a vCPU begins (public/arch-x86/xen.h, struct vcpu_guest_context; public/hvm/hvm_vcpu.h).
-import { uint8_t, uint16_t, uint32_t, xen_ulong_t } from './scalars.ts';
+import { trap_info } from './mmu.ts';
+import { uint16_t, uint32_t, xen_ulong_t } from './scalars.ts';
 import { array, bytes, struct } from './struct.ts';
 
 /** `VGCF_*`: bits of `flags`. */
 export const VGCF = { I387_VALID: 1 << 0, in_kernel: 1 << 2, online: 1 << 5 } as const;
 
-const trap_info = struct('trap_info', { vector: uint8_t, flags: uint8_t, cs: uint16_t, address: xen_ulong_t });
 /** `general`: the registers before. */
 const cpu_user_regs = {
   x86_64: struct('cpu_user_regs', {

@@ -43,3 +43,4 @@ export const vcpu_register_vcpu_info = struct('vcpu_register_vcpu_info', { mfn: 
 const addr = union('addr', { h: XEN_GUEST_HANDLE, v: XEN_GUEST_HANDLE, p: uint64_t });
 export const vcpu_register_runstate_memory_area = struct('vcpu_register_runstate_memory_area', { addr });
 export const vcpu_register_time_memory_area = struct('vcpu_register_time_memory_area', { addr });
+export const vcpu_get_physid = struct('vcpu_get_physid', { phys_id: uint64_t });

@@ -9,9 +9,9 @@ import { XEN_SYSCTL } from '../abi/sub-operations.ts';
 import * as sysctl from '../abi/sysctl.ts';
 import { isPrivileged } from '../core/xsm.ts';
 import { type Call, done, type Result } from './call.ts';
-import { type Codec, type Codecs, codec, commandOf, EFAULT, finish, perform, Refusal, toNumber } from './codec.ts';
+import { type Codec, type Codecs, codec, commandOf, EFAULT, finish, perform, Refusal, type Source, toNumber } from './codec.ts';
 import { contextFlaw } from './context.ts';
-import type { Plain } from './guest-memory.ts';
+import type { GuestMemory, Plain } from './guest-memory.ts';
 import { handleBytes } from './version.ts';
 
 const signed = (name: string) => (given: Plain) => BigInt.asIntN(32, BigInt(given[name] as number));
@@ -25,6 +25,37 @@ const MAX_PAGES_AT_ONCE = 1024n;
 const MAX_KEYS = 4096;
 const big = (answer: Plain, ...names: string[]): Plain =>
   Object.fromEntries(names.map((name) => [name, BigInt((answer[name] as number | undefined) ?? 0)]));
+
+/** `XEN_VCPUAFFINITY_*`: which of the masks is meant. */
+const HARD = 1;
+const SOFT = 2;
+interface Bitmap {
+  readonly bitmap: bigint;
+  readonly nr_bits: number;
+}
+/** No host has more pCPUs, nor nodes: what stands behind is not looked at. */
+const MAX_BITS = 4096;
+/** The numbers of the bits that are set; undefined where the mask is not there. */
+function bitsOf({ bitmap, nr_bits }: Bitmap, guest: GuestMemory): number[] | undefined {
+  const count = Math.min(nr_bits, MAX_BITS);
+  const bytes = guest.bytes(bitmap, Math.ceil(count / 8));
+  return bytes && Array.from({ length: count }, (_, bit) => bit).filter((bit) => ((bytes[bit >> 3]! >> (bit & 7)) & 1) === 1);
+}
+function putBits(bits: readonly number[], { bitmap, nr_bits }: Bitmap, guest: GuestMemory): boolean {
+  const bytes = new Uint8Array(Math.ceil(Math.min(nr_bits, MAX_BITS) / 8));
+  for (const bit of bits) if (bit < nr_bits && bit >> 3 < bytes.length) bytes[bit >> 3]! |= 1 << (bit & 7);
+  return guest.put(bitmap, bytes);
+}
+function wanted(name: 'cpumap_hard' | 'cpumap_soft', flag: number): Source {
+  return ({ flags, [name]: map }, { guest }) =>
+    ((flags as number) & flag) === 0 ? [] : (bitsOf(map as Bitmap, guest) ?? EFAULT);
+}
+/** Those that were asked for. */
+function putAffinity({ cpumap_hard, cpumap_soft }: Plain, given: Plain, { guest }: Call): boolean {
+  const put = (name: string, flag: number, bits: unknown): boolean =>
+    ((given['flags'] as number) & flag) === 0 || putBits(bits as readonly number[], given[name] as Bitmap, guest);
+  return put('cpumap_hard', HARD, cpumap_hard) && put('cpumap_soft', SOFT, cpumap_soft);
+}
 
 /** `domain` stands in the structure before the sub-operation's own. */
 export const domctlOp: Codecs = {
@@ -96,6 +127,17 @@ export const domctlOp: Codecs = {
   [XEN_DOMCTL.gdbsx_unpausevcpu]: codec('domctl.gdbsx_unpausevcpu', domctl.xen_domctl_gdbsx_pauseunp_vcpu),
   [XEN_DOMCTL.gdbsx_domstatus]: codec('domctl.gdbsx_domstatus', domctl.xen_domctl_gdbsx_domstatus, {
     out: ['paused', 'vcpu_id', 'vcpu_ev'],
+  }),
+  [XEN_DOMCTL.setvcpuaffinity]: codec('domctl.setvcpuaffinity', domctl.xen_domctl_vcpuaffinity, {
+    args: { cpumap_hard: wanted('cpumap_hard', HARD), cpumap_soft: wanted('cpumap_soft', SOFT) },
+    write: putAffinity,
+  }),
+  [XEN_DOMCTL.getvcpuaffinity]: codec('domctl.getvcpuaffinity', domctl.xen_domctl_vcpuaffinity, { write: putAffinity }),
+  [XEN_DOMCTL.setnodeaffinity]: codec('domctl.setnodeaffinity', domctl.xen_domctl_nodeaffinity, {
+    args: { nodemap: ({ nodemap }, { guest }) => bitsOf(nodemap as Bitmap, guest) ?? EFAULT },
+  }),
+  [XEN_DOMCTL.getnodeaffinity]: codec('domctl.getnodeaffinity', domctl.xen_domctl_nodeaffinity, {
+    write: ({ nodemap }, given, { guest }) => putBits(nodemap as readonly number[], given['nodemap'] as Bitmap, guest),
   }),
   [XEN_DOMCTL.settimeoffset]: codec('domctl.settimeoffset', domctl.xen_domctl_settimeoffset),
   [XEN_DOMCTL.gettscinfo]: codec('domctl.gettscinfo', domctl.xen_domctl_tsc_info, {

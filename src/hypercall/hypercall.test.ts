@@ -338,6 +338,18 @@ describe('domctl and sysctl', () => {
   ])('%s', (_, struct, domid, expected) => {
     expect(ask(hostOf(), struct, domid)).toBe(expected);
   });
+  test('affinity: masks at pointers, read and written', () => {
+    const host = hostOf();
+    const affinity = (flags: number) =>
+      bytes([32, 0], [32, flags], [64, 0x5000], [32, 16], [32, 0], [64, 0x5008], [32, 16], [32, 0]);
+    store(host, 0, 0x5000, bytes([64, 2], [64, 3]));
+    expect(ask(host, domctl(9, 1, affinity(1)))).toBe(0);
+    expect(last(host).command).toMatchObject({ cpumap_hard: [1], cpumap_soft: [] });
+    store(host, 0, 0x5000, bytes([64, 0], [64, 0]));
+    expect(ask(host, domctl(25, 1, affinity(3)))).toBe(0);
+    expect([load(host, 0, 0x5000, 1)[0], load(host, 0, 0x5008, 1)[0]! & 3]).toEqual([2, 3]);
+    expect(ask(host, domctl(9, 1, bytes([32, 0], [32, 1], [64, 0x100000], [32, 16])))).toBe(E('EFAULT'));
+  });
   test('it must be there as a whole', () => {
     const host = hostOf();
     expect(rc(host, HYPERVISOR.domctl, [16 * 4096 - 100], undefined, { domid: 0 })).toBe(E('EFAULT'));

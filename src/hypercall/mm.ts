@@ -1,4 +1,5 @@
-// Memory management of PV guests by registers and structures (xen/arch/x86/mm.c, xen/arch/x86/pv). These guests have 64 bits.
+// Memory management of PV guests by registers and structures (xen/arch/x86/mm.c, xen/arch/x86/pv). A 32-bit kernel
+// passes 64 bits in two registers, and a code segment before each address to be called.
 import { type Errno, errnoNumber } from '../../events/errno.ts';
 import type { Command } from '../../events/vocabulary.ts';
 import * as abi from '../abi/mmu.ts';
@@ -134,18 +135,24 @@ export const mmCalls: Readonly<Record<string, (call: Call) => Result>> = {
   mmuext_op: performMmuextOp,
   update_va_mapping: (call) => one(call, { type: 'mm.update_va_mapping', ...mapping(call) }),
   update_va_mapping_otherdomain: (call) =>
-    one(call, { type: 'mm.update_va_mapping_otherdomain', ...mapping(call), dom: uint(call.arg(3)) & 0xffff }),
+    one(call, {
+      type: 'mm.update_va_mapping_otherdomain',
+      ...mapping(call),
+      dom: uint(call.arg(is32bit(call) ? 4 : 3)) & 0xffff,
+    }),
   vm_assist: (call) =>
     one(call, { type: 'mm.vm_assist', domid: call.caller.domid, cmd: uint(call.arg(0)), assist: uint(call.arg(1)) }),
   set_trap_table: performTraps,
   set_gdt: performGdt,
   update_descriptor: (call) => {
-    const { val_lo: desc_a, val_hi: desc_b } = words(call.arg(1));
-    return one(call, { type: 'mm.update_descriptor', ...me(call), maddr: toNumber(call.arg(0)), desc_a, desc_b });
+    const { val_lo: desc_a, val_hi: desc_b } = words(is32bit(call) ? joined(call, 2) : call.arg(1));
+    const maddr = toNumber(is32bit(call) ? joined(call, 0) : call.arg(0));
+    return one(call, { type: 'mm.update_descriptor', ...me(call), maddr, desc_a, desc_b });
   },
   stack_switch: (call) => one(call, { type: 'mm.stack_switch', ...me(call), ss: uint(call.arg(0)), esp: toNumber(call.arg(1)) }),
   set_callbacks: (call) => {
-    const [event_address, failsafe_address, syscall_address] = [0, 1, 2].map((i) => toNumber(call.arg(i))) as [
+    const places = is32bit(call) ? [1, 3, 6] : [0, 1, 2];
+    const [event_address, failsafe_address, syscall_address] = places.map((i) => toNumber(call.arg(i))) as [
       number,
       number,
       number,
@@ -161,11 +168,14 @@ export const mmCalls: Readonly<Record<string, (call: Call) => Result>> = {
   fpu_taskswitch: (call) => one(call, { type: 'mm.fpu_taskswitch', ...me(call), set: uint(call.arg(0)) | 0 }),
 };
 const me = ({ caller: { domid, vcpu } }: Call): { domid: number; vcpu: number } => ({ domid, vcpu });
+const is32bit = (call: Call): boolean => call.caller.width === 32;
+/** Two registers of 32 bits, the lower half first. */
+const joined = (call: Call, from: number): bigint => call.arg(from) | (call.arg(from + 1) << 32n);
 const mapping = (call: Call) => ({
   ...me(call),
   va: toNumber(call.arg(0)),
-  ...words(call.arg(1)),
-  flags: toNumber(call.arg(2)),
+  ...words(is32bit(call) ? joined(call, 1) : call.arg(1)),
+  flags: toNumber(call.arg(is32bit(call) ? 3 : 2)),
 });
 
 /** A table ends with an address of 0; one without an end goes on as far as there is memory, but not for ever. */

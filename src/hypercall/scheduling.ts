@@ -3,7 +3,7 @@
 import { shutdownReason } from '../../events/domain.ts';
 import { errnoNumber } from '../../events/errno.ts';
 import { evtchn_port_t } from '../abi/scalars.ts';
-import { SCHEDOP, sched_poll, sched_remote_shutdown, sched_shutdown, sched_watchdog } from '../abi/sched.ts';
+import { SCHEDOP, sched_pin_override, sched_poll, sched_remote_shutdown, sched_shutdown, sched_watchdog } from '../abi/sched.ts';
 import * as abi from '../abi/vcpu.ts';
 import { RUNSTATE, VCPUOP } from '../abi/vcpu.ts';
 import { infoFrame, infoOffset, UPCALL_MASK } from '../core/evtchn/pending.ts';
@@ -38,6 +38,10 @@ export const schedOp: Codecs = {
   [SCHEDOP.remote_shutdown]: codec('sched.remote_shutdown', sched_remote_shutdown, {
     args: { domain: 'domain_id', code: ({ reason }) => (reason as number) & 0xff },
   }),
+  [SCHEDOP.shutdown_code]: codec('sched.shutdown_code', sched_shutdown, {
+    args: { code: ({ reason }) => (reason as number) & 0xff },
+  }),
+  [SCHEDOP.pin_override]: codec('sched.pin_override', sched_pin_override),
   [SCHEDOP.watchdog]: codec('sched.watchdog', sched_watchdog, { rc: 'id' }),
 };
 const shutdown = codec('sched.shutdown', sched_shutdown, { args: { reason: ({ reason }) => (reason as number) & 0xff } });
@@ -104,6 +108,9 @@ export const vcpuOp: Codecs = {
   [VCPUOP.stop_singleshot_timer]: vcpuCodec('vcpu.stop_singleshot_timer'),
   [VCPUOP.register_vcpu_info]: vcpuCodec('vcpu.register_vcpu_info', abi.vcpu_register_vcpu_info, {
     args: { current: (_, { caller }) => caller.vcpu },
+  }),
+  [VCPUOP.get_physid]: vcpuCodec('vcpu.get_physid', undefined, {
+    write: ({ phys_id }, _, call) => call.guest.write(abi.vcpu_get_physid, call.arg(2), { phys_id: BigInt(phys_id as number) }),
   }),
   [VCPUOP.send_nmi]: vcpuCodec('vcpu.send_nmi', undefined, {
     // It takes no structure, and one that is given was meant for something else.

@@ -1,0 +1,3 @@
+import { guest } from './guest.ts';
+
+guest((line) => process.stdout.write(`${line}\n`));
