@@ -16,7 +16,7 @@ import * as p2m from './p2m.ts';
 import * as physdev from './physdev.ts';
 import * as platform from './platform.ts';
 import * as sched from './sched.ts';
-import type { Message, Requests, Value } from './schema.ts';
+import type { Fields, Message, Requests, Value } from './schema.ts';
 import type { OutcomeOf, StepOf } from './step.ts';
 import * as time from './time.ts';
 import * as timer from './timer.ts';
@@ -28,6 +28,43 @@ import * as vif from './vif.ts';
 import * as xenVersion from './xen-version.ts';
 import * as xenbus from './xenbus.ts';
 import * as xenstore from './xenstore.ts';
+
+/** The vocabulary by its groups, as the files of this folder have them. */
+export const groups = {
+  p2m,
+  sched,
+  vcpu,
+  evtchn,
+  timer,
+  gnttab,
+  time,
+  hypercall,
+  domain,
+  xenstore,
+  xenbus,
+  guest,
+  console,
+  vbd,
+  vif,
+  toolstack,
+  mm,
+  physdev,
+  xenVersion,
+  conring,
+  control,
+  hvm,
+  platform,
+  cpupool,
+  trace,
+} as const;
+type Groups = typeof groups;
+/** The commands of some groups, and their facts. */
+export type CommandsOf<G extends keyof Groups> = G extends keyof Groups ? Requests<Groups[G]['operations']> : never;
+export type FactsOf<G extends keyof Groups> = G extends keyof Groups
+  ? Groups[G] extends { readonly facts: infer F extends Readonly<Record<string, Fields>> }
+    ? Message<F>
+    : never
+  : never;
 
 /** Both lists keep their order for ever: the log stores the index. New entries of a subsystem go to its end, in a new version. */
 export const operations = {
