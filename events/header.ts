@@ -70,6 +70,13 @@ export function encodeHeader(header: RunHeader): Uint8Array {
 /** Over everything but the CRC's own four bytes. */
 const headerCrc = (bytes: Uint8Array): number => crc32(joined([bytes.subarray(0, 16), bytes.subarray(HEADER_SIZE)]));
 
+let ours: string | undefined;
+/** The vocabulary of this code as text, made once: whoever opens many logs compares it with each. */
+function ourShape(): string {
+  ours ??= JSON.stringify(currentShape);
+  return ours;
+}
+
 export interface ReadHeader {
   readonly header: RunHeader;
   /** The vocabulary that the file carries; the very `currentShape` where it is ours. */
@@ -97,6 +104,6 @@ export function readHeader(source: Source): ReadHeader {
   if (!intact || format < 1) throw new LogError('the header is damaged: its checksum differs; take another copy of the log');
   const json = JSON.parse(byteStringToText(byteString(bytes.subarray(HEADER_SIZE))));
   const { vocabulary, ...header } = json as RunHeader & { vocabulary: Shape };
-  const shape = JSON.stringify(vocabulary) === JSON.stringify(currentShape) ? currentShape : vocabulary;
+  const shape = JSON.stringify(vocabulary) === ourShape() ? currentShape : vocabulary;
   return { header, shape, format, bytes };
 }

@@ -222,7 +222,7 @@ describe('a run that was killed', () => {
         recoverLog(PATH, after);
         expect(after.read(PATH)).toEqual(whole.read(PATH));
       }
-  });
+  }, 600_000);
   test('without its sidecar has its sealed blocks', () => {
     expect(readRun(PATH, disk(log))!.length).toBe(BLOCK);
   });
@@ -271,7 +271,7 @@ describe('damage', () => {
       last = count;
     }
     expect(last).toBe(BLOCK + 30);
-  }, 120_000);
+  }, 600_000);
   test('a sidecar that ends with zeros was never written there', () => {
     const grown = new Uint8Array(sidecar.length + 500);
     grown.set(sidecar);
@@ -290,7 +290,7 @@ describe('damage', () => {
       expect(count === 'refused' || count === 0).toBe(true);
       if (count === 0) expect(readRun(PATH, files)!.torn).toMatch(/the log has only 0 steps: it is left aside/);
     }
-  }, 120_000);
+  }, 600_000);
   test('any flipped bit of the sidecar is reported; the steps before it are read, and repair keeps both', () => {
     fc.assert(
       fc.property(fc.nat({ max: sidecar.length - 1 }), fc.nat({ max: 7 }), (at, bit) => {
@@ -311,7 +311,7 @@ describe('damage', () => {
       }),
       { numRuns: 150 },
     );
-  }, 120_000);
+  }, 600_000);
   /** How many rows of the sidecar end at or before this byte. */
   function rowsBefore(at: number): number {
     const view = new DataView(sidecar.buffer, sidecar.byteOffset, sidecar.length);
