@@ -13,6 +13,7 @@ import { domainOf, PageTables } from './memory.ts';
 import { makeMix } from './mix.ts';
 import { prepareNaive } from './naive.ts';
 import { perCall, perIdleDomain } from './scale.ts';
+import { SchedBench } from './sched.ts';
 import { fanOut, hostWriter, rate, Served, storeWriter, transactionRate, writeRate, writes } from './xenstore.ts';
 
 const { values: options } = parseArgs({
@@ -76,6 +77,25 @@ const benches: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
         ...atLeast(rate.fold / loggedEvents, 1.2),
       },
       { name: 'log', value: file.length / calls, unit: 'bytes/step', anchor: 'JSON', ...atMost(file.length / json, 0.3) },
+    ];
+  },
+
+  sched() {
+    const slices = count(50_000);
+    const benches = { few: new SchedBench(100), many: new SchedBench(10_000) };
+    const rate = interleaved({
+      few: () => slices / seconds(() => benches.few.run(slices)),
+      many: () => slices / seconds(() => benches.many.run(slices)),
+    });
+    return [
+      { name: 'schedule and preempt, 100 runnable vCPUs', value: rate.few, unit: 'slices/s', ...figure },
+      {
+        name: 'schedule and preempt, 10,000 runnable vCPUs, half of them pinned',
+        value: rate.many,
+        unit: 'slices/s',
+        anchor: 'time among 100; the logarithm doubles',
+        ...atMost(rate.few / rate.many, 3),
+      },
     ];
   },
 

@@ -103,4 +103,6 @@ export const facts = {
   /** Under null: a vCPU has a pCPU for itself, or (-1) waits for one since a time. */
   'null.assigned': { domid: int, vcpu: int, cpu: int, since: int },
   'null.unassigned': { domid: int, vcpu: int },
+  /** So much of a capped domain's budget is a vCPU's now, or (negative) is the domain's again. */
+  'credit2.budget_taken': { domid: int, taken: int, next_repl_ns: int },
 } as const;

@@ -21,7 +21,12 @@ export interface HostConfig {
   readonly pcpus: number;
   readonly memory_mib: number;
   readonly dom0: { readonly memory_mib: number; readonly vcpus: number };
-  readonly scheduler: 'credit2';
+  /** Pool-0's, as `sched=` on Xen's command line. */
+  readonly scheduler: 'credit2' | 'credit' | 'rtds' | 'arinc653' | 'null';
+  /** All pCPUs are cores of one socket where it is left out. */
+  readonly topology?: { readonly cores_per_socket: number; readonly threads_per_core: number };
+  /** What pCPUs share a run queue of credit2; those of a socket where it is left out. */
+  readonly credit2_runqueue?: 'cpu' | 'core' | 'socket' | 'node' | 'all';
   readonly xen_version: XenVersion;
   readonly bridges: readonly BridgeConfig[];
   /** What Xen is booted with, and what of the machine and the build is not as usual. */

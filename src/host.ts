@@ -56,7 +56,7 @@ export class Host {
     this.config = config;
     const { commandline = '', verbose_debug = false, iommu = false } = config.xen ?? {};
     const machine = { nrCpus: config.pcpus, totalPages: mibToPages(config.memory_mib) };
-    this.xen = new Xen(journal, { ...machine, commandline, verboseDebug: verbose_debug, iommu });
+    this.xen = new Xen(journal, { ...machine, ...schedulingOf(config), commandline, verboseDebug: verbose_debug, iommu });
     this.store = new XenStore(journal, xenstore.profiles[config.xen_version]);
     this.guests = new Guests(journal);
     this.consoles = new Consoles(journal);
@@ -123,6 +123,12 @@ export class Host {
     return [...this.xen.tables, ...this.tables].map((table) => table.name);
   }
 }
+
+const schedulingOf = ({ scheduler, topology, credit2_runqueue }: HostConfig) => ({
+  scheduler,
+  ...(topology === undefined ? {} : { topology }),
+  ...(credit2_runqueue === undefined ? {} : { credit2_runqueue }),
+});
 
 /** Checks a command. Reads tables freely and guest memory through `reader`; changes nothing. */
 export function decide(host: Host, command: Command, now: Ns, reader: GuestReader): Outcome {

@@ -174,6 +174,18 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['sched.pausesAreTheDomains', ({ xen }) => xen.sched.vcpu.of(1)!.pauses.add(0, 1)],
   ['sched.pausesAreTheDomains', ({ xen }) => xen.domain.of(0)!.shut_down.become(1, 'crash')],
 
+  ['sched.pcpuIsOfOnePool', ({ xen }) => xen.sched.pcpu.of(0)!.pool.put(1, 3)],
+  ['sched.pcpuIsOfOnePool', ({ xen }) => xen.sched.pcpu.of(0)!.state.become(1, 'offline')],
+  ['sched.pcpuIsOfOnePool', ({ xen }) => xen.sched.pcpu.of(0)!.free.put(0, 1)],
+  ['sched.poolsCountTheirDomains', ({ xen }) => xen.domain.of(0)!.cpupool_plus_1.put(1, 3)],
+  ['sched.poolsCountTheirDomains', ({ xen }) => xen.sched.pools.of(0)!.n_dom.add(1, 1)],
+  ['sched.poolsCountTheirDomains', ({ xen }) => xen.sched.pools.of(0)!.max_weight.put(0, 1)],
+  ['sched.vcpuBelongsToItsPool', ({ xen }) => xen.sched.vcpu.of(1)!.runqueue.put(0, 1)],
+  ['sched.vcpuBelongsToItsPool', ({ xen }) => xen.sched.pcpu.of(0)!.free.put(0, 1)],
+  ['sched.creditIsWithinBounds', ({ xen }) => xen.sched.vcpu.of(1)!.credit.put(0, -1e9)],
+  ['sched.creditIsWithinBounds', ({ xen }) => xen.sched.vcpu.of(1)!.budget.put(0, 5)],
+  ['sched.timersAreInTheHeap', ({ xen }) => xen.sched.timers.add(1).state.become(128, 'armed')],
+  ['sched.nullGivesAPcpuToOne', ({ xen }) => xen.sched.pcpu.of(0)!.unit.put(1, 77 * 256 + 1)],
   ['sched.onlyTheBlockedPoll', ({ xen }) => xen.sched.polls.add(0).state.become(0, 'polling')],
 
   ['vcpu.onlyTheInitialisedAreUp', ({ xen }) => xen.sched.vcpu.of(1)!.initialised.put(0, 0)],

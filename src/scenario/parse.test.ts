@@ -111,7 +111,10 @@ describe('one line for each mistake', () => {
       'until: 5s\nhost: {memory: 600}',
       ["s.yaml:2:16: dom0 is to have 640 MiB of a host's 600 MiB: give it less, or the host more"],
     ],
-    ['until: 5s\nhost: {scheduler: credit}', ['s.yaml:2:19: host.scheduler is "credit": write \'credit2\'']],
+    [
+      'until: 5s\nhost: {scheduler: bvt}',
+      [`s.yaml:2:19: host.scheduler is "bvt": write 'credit2' or 'credit' or 'rtds' or 'arinc653' or 'null'`],
+    ],
     ['until: 5s\nhost: {xen_version: 4.17}', ["s.yaml:2:21: host.xen_version is 4.17: write '4.17'"]],
     [
       'until: 5s\nhost: {bridges: [{name: a, ip: 10.0.0, netmask: 255.0.255.0}]}',

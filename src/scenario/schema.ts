@@ -96,7 +96,7 @@ const host = z.strictObject({
   pcpus: whole(1, PCPUS_MAX).optional(),
   memory: mib.optional(),
   dom0: z.strictObject({ memory: mib.optional(), vcpus: whole(1, XEN_LEGACY_MAX_VCPUS).optional() }).optional(),
-  scheduler: oneOf(defaultHost.scheduler).optional(),
+  scheduler: oneOf('credit2', 'credit', 'rtds', 'arinc653', 'null').optional(),
   xen_version: oneOf(defaultHost.xen_version).optional(),
   bridges: z.array(bridge).optional(),
   xen: z

@@ -15,3 +15,4 @@ export * from './arbitraries/timer.ts';
 export * from './arbitraries/vocabulary.ts';
 export * from './booted-host.ts';
 export * from './core-host.ts';
+export * from './spin.ts';

@@ -20,7 +20,7 @@ export function grab(xen: Xen, id: number, now: Ns): { ok: boolean; budget: numb
   return {
     ok: true,
     budget,
-    facts: [...budgetSet(xen, domid, left - budget, now), { type: 'credit2.vcpu_budget_set', domid, vcpu, budget }],
+    facts: [...taken(xen, domid, budget, now), { type: 'credit2.vcpu_budget_set', domid, vcpu, budget }],
   };
 }
 
@@ -29,8 +29,12 @@ export function afterRun(xen: Xen, id: number, now: Ns): Fact[] {
   const domid = domidOf(id);
   const vcpu = vcpuOf(id);
   const rows = xen.sched.vcpu.of(domid)!;
-  const left = xen.domain.of(0)!.budget.at(domid) + rows.budget.at(vcpu) - ranFor(xen, id, now);
-  const facts: Fact[] = [...budgetSet(xen, domid, left, now), { type: 'credit2.vcpu_budget_set', domid, vcpu, budget: 0 }];
+  const used = ranFor(xen, id, now);
+  const left = xen.domain.of(0)!.budget.at(domid) + rows.budget.at(vcpu) - used;
+  const facts: Fact[] = [
+    ...taken(xen, domid, used - rows.budget.at(vcpu), now),
+    { type: 'credit2.vcpu_budget_set', domid, vcpu, budget: 0 },
+  ];
   if (left > 0) facts.push(...unparked(xen, domid, now));
   return facts;
 }
@@ -68,16 +72,16 @@ export function unparked(xen: Xen, domid: DomId, now: Ns): Fact[] {
   return facts;
 }
 
-function budgetSet(xen: Xen, domid: DomId, budget: number, now: Ns): Fact[] {
-  const { cap, next_repl_ns } = xen.domain.of(0)!;
+/** Others of its domain may take some in the same step, so the fact says how much, not how much is left. */
+function taken(xen: Xen, domid: DomId, ns: Ns, now: Ns): Fact[] {
+  const { cap, budget, next_repl_ns } = xen.domain.of(0)!;
   const isArmed = xen.sched.due.has(timerItem('cap', domid));
+  const due = next_repl_ns.at(domid);
   // Without a timer nothing was missing: the periods since then went by unnoticed.
-  const missed = isArmed
-    ? 0
-    : Math.floor(Math.max(0, now - next_repl_ns.at(domid)) / REPLENISH_PERIOD) + (now >= next_repl_ns.at(domid) ? 1 : 0);
-  const next = next_repl_ns.at(domid) + missed * REPLENISH_PERIOD;
-  const facts: Fact[] = [{ type: 'credit2.budget_set', domid, budget, next_repl_ns: next }];
-  if (!isArmed && budget < totalBudget(cap.at(domid))) facts.push(timer(domid, next));
+  const missed = isArmed || now < due ? 0 : Math.floor((now - due) / REPLENISH_PERIOD) + 1;
+  const next = due + missed * REPLENISH_PERIOD;
+  const facts: Fact[] = [{ type: 'credit2.budget_taken', domid, taken: ns, next_repl_ns: next }];
+  if (!isArmed && budget.at(domid) - ns < totalBudget(cap.at(domid))) facts.push(timer(domid, next));
   return facts;
 }
 const timer = (domid: DomId, deadline_ns: Ns | undefined): Fact =>

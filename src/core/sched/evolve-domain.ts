@@ -35,6 +35,10 @@ export function evolveDomain(xen: Xen, event: DomainFacts): void {
       xen.domain.of(0)!.budget.put(event.domid, event.budget);
       xen.domain.of(0)!.next_repl_ns.put(event.domid, event.next_repl_ns);
       return;
+    case 'credit2.budget_taken':
+      xen.domain.of(0)!.budget.add(event.domid, -event.taken);
+      xen.domain.of(0)!.next_repl_ns.put(event.domid, event.next_repl_ns);
+      return;
     case 'credit2.vcpu_budget_set':
       sched.vcpu.of(event.domid)!.budget.put(event.vcpu, event.budget);
       return;

@@ -13,7 +13,7 @@ import { vcpuId } from './state.ts';
 export function follow(xen: Xen, outcome: Outcome, now: Ns): Outcome {
   const { events } = outcome;
   if (events === undefined || !events.some(isFollowed)) return outcome;
-  const tickled = tickledBy(events);
+  const tickled = tickledBy(xen, events);
   const more = events.flatMap((event) => followed(xen, event, now, tickled));
   return more.length === 0 ? outcome : { ...outcome, events: [...events, ...more] };
 }
@@ -25,6 +25,7 @@ function isFollowed({ type }: Fact): boolean {
     case 'vcpu.brought_up':
     case 'vcpu.unparked':
     case 'vcpu.brought_down':
+    case 'vcpu.detached':
     case 'domain.dying_started':
     case 'domain.vcpus_allocated':
       return true;
@@ -43,6 +44,7 @@ function followed(xen: Xen, event: Fact, now: Ns, tickled: Tickled): Fact[] {
         ? schedulerOfDomain(xen, event.domid).woken(xen, vcpuId(event.domid, event.vcpu), now, tickled)
         : [];
     case 'vcpu.brought_down':
+    case 'vcpu.detached':
       return xen.sched.kindOf(xen.poolOf(event.domid)) === 'null' ? released(xen, event.domid, event.vcpu, now) : [];
     case 'domain.dying_started':
       return gone(xen, event.domid, now);
@@ -69,9 +71,20 @@ function gone(xen: Xen, domid: DomId, now: Ns): Fact[] {
 }
 
 /** pCPUs that this step has told to look for work already, or that it takes somebody off. */
-function tickledBy(events: readonly Fact[]): Tickled {
+function tickledBy(xen: Xen, events: readonly Fact[]): Tickled {
   const tickled: Tickled = new Set();
-  for (const event of events) if (event.type === 'sched.tickled') tickled.add(event.cpu);
+  for (const event of events)
+    switch (event.type) {
+      case 'sched.tickled':
+        tickled.add(event.cpu);
+        break;
+      case 'vcpu.blocked':
+      case 'vcpu.preempted': {
+        const rows = xen.sched.vcpu.of(event.domid);
+        if (rows !== undefined && rows.detached.at(event.vcpu) === 0) tickled.add(rows.cpu.at(event.vcpu));
+        break;
+      }
+    }
   return tickled;
 }
 
