@@ -66,6 +66,10 @@ const single: Readonly<Record<string, string>> = {
     ].map((name) => [name, `mm.${name}`]),
   ),
 };
+/** Hypercalls that no operation stands for: what a guest gets by calling in bytes. */
+const inBytes: Readonly<Record<string, string>> = {
+  multicall: 'done: of a guest that calls in bytes (`src/hypercall`); each of its calls is a step',
+};
 /** Those that stay out, and why. */
 const left: Readonly<Record<string, string>> = {
   sched_op_compat: 'not modelled: for kernels before 3.1',
@@ -172,7 +176,7 @@ export function hypercallsPage(): string {
     if (hypercall.startsWith('arch_')) continue;
     const group = groups.find(([name]) => name === hypercall);
     if (group === undefined) {
-      const status = left[hypercall] ?? statusOf(single[hypercall] ?? hypercall);
+      const status = left[hypercall] ?? inBytes[hypercall] ?? statusOf(single[hypercall] ?? hypercall);
       lines.push(`| ${hypercall} | ${number} | | | ${status} |`);
       continue;
     }

@@ -38,7 +38,8 @@ export function takeQueues(xen: Xen, frames: Frames, domid: DomId, vcpu: number)
     const ready: Place = { mfn: control.mfn, offset: control.offset + READY };
     if (((frames.get32(ready.mfn, ready.offset) >>> priority) & 1) === 0) continue;
     for (let port = frames.get32(control.mfn, head); port !== 0; ) {
-      const place = wordPlace(xen, domid, port)!;
+      const place = wordPlace(xen, domid, port);
+      if (place === undefined) break; // the guest has written into its own words
       const word = frames.get32(place.mfn, place.offset);
       change(frames, place, LINKED | EVTCHN_FIFO.LINK_MASK, 0);
       if ((word & PENDING) !== 0 && (word & MASKED) === 0) ports.push(port);
@@ -60,8 +61,8 @@ export function takeUntil(xen: Xen, frames: Frames, domid: DomId, port: Port): b
   let next = frames.get32(control.mfn, head);
   for (let taken = 0; next !== 0 && taken !== port; ) {
     taken = next;
-    const place = wordPlace(xen, domid, taken)!;
-    next = frames.get32(place.mfn, place.offset) & EVTCHN_FIFO.LINK_MASK;
+    const place = wordPlace(xen, domid, taken);
+    next = place === undefined ? 0 : frames.get32(place.mfn, place.offset) & EVTCHN_FIFO.LINK_MASK;
     change(frames, place, LINKED | EVTCHN_FIFO.LINK_MASK, 0);
   }
   frames.put32(control.mfn, head, next);

@@ -126,3 +126,10 @@ test('a domain dies with its words', () => {
   while (host.answer({ type: 'domctl.destroydomain', domid: 0, domain: 2 }) === 'ERESTART');
   expect(host.xen.exists(2)).toBe(false);
 });
+
+test('a link of the guest to a port that has no word ends its queue', () => {
+  const host = bootedHost().prepare(...fifo, ipi(), unmask(1), send(1));
+  const place = wordPlace(host.xen, 2, 1)!;
+  host.memory.put32(place.mfn, place.offset, (PENDING | LINKED | 5000) >>> 0);
+  expect(take(host)).toEqual([1]);
+});

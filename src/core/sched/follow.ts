@@ -12,18 +12,27 @@ import { vcpuId } from './state.ts';
 /** The outcome with the schedulers' facts after its own. Most outcomes wake nobody, and are answered as they are. */
 export function follow(xen: Xen, outcome: Outcome, now: Ns): Outcome {
   const { events } = outcome;
-  if (events === undefined || !events.some(isFollowed)) return outcome;
-  const tickled = tickledBy(xen, events);
-  const more = events.flatMap((event) => followed(xen, event, now, tickled));
-  return more.length === 0 ? outcome : { ...outcome, events: [...events, ...more] };
+  if (events === undefined) return outcome;
+  let tickled: Tickled | undefined;
+  let more: Fact[] | undefined;
+  for (let i = 0; i < events.length; i++) {
+    const event = events[i]!;
+    if (!isFollowed(xen, event)) continue;
+    tickled ??= tickledBy(xen, events);
+    const facts = followed(xen, event, now, tickled);
+    if (facts.length > 0) more = more === undefined ? facts : [...more, ...facts];
+  }
+  return more === undefined ? outcome : { ...outcome, events: [...events, ...more] };
 }
 
-function isFollowed({ type }: Fact): boolean {
-  switch (type) {
+/** Whether a fact can concern a scheduler. */
+function isFollowed(xen: Xen, event: Fact): boolean {
+  switch (event.type) {
     case 'vcpu.woken':
     case 'vcpu.unpaused':
     case 'vcpu.brought_up':
     case 'vcpu.unparked':
+      return becomesRunnable(xen, event);
     case 'vcpu.brought_down':
     case 'vcpu.detached':
     case 'domain.dying_started':
@@ -40,9 +49,7 @@ function followed(xen: Xen, event: Fact, now: Ns, tickled: Tickled): Fact[] {
     case 'vcpu.unpaused':
     case 'vcpu.brought_up':
     case 'vcpu.unparked':
-      return becomesRunnable(xen, event)
-        ? schedulerOfDomain(xen, event.domid).woken(xen, vcpuId(event.domid, event.vcpu), now, tickled)
-        : [];
+      return schedulerOfDomain(xen, event.domid).woken(xen, vcpuId(event.domid, event.vcpu), now, tickled);
     case 'vcpu.brought_down':
     case 'vcpu.detached':
       return xen.sched.kindOf(xen.poolOf(event.domid)) === 'null' ? released(xen, event.domid, event.vcpu, now) : [];
