@@ -4,5 +4,6 @@ export default defineConfig({
   test: {
     include: ['{events,src,machines,replay,tools,adapters,test}/**/*.test.ts'],
     testTimeout: 60_000,
+    maxWorkers: 2,
   },
 });

@@ -5,10 +5,10 @@ import { DOMID_SELF, type DomId, type Gfn, type Mfn, type Pages } from '../../ev
 import { EVTCHN_FIFO } from '../abi/event-channel.ts';
 import type { Journal } from '../tables/journal.ts';
 import type { Records } from '../tables/records.ts';
-import { type Cell, digestOf, mix, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
+import { type Cell, digestOf, mix, type Rows, type Table, type TableSchema, type TableSnapshot } from '../tables/table.ts';
 import { Console } from './console/state.ts';
 import { Control } from './control/state.ts';
-import { Domains } from './domain/state.ts';
+import { Domains, type domainSchema } from './domain/state.ts';
 import { mustNotBlock } from './evtchn/pending.ts';
 import { EVTCHN_2L_NR_CHANNELS, EVTCHN_2L_NR_CHANNELS_32, Evtchn } from './evtchn/state.ts';
 import { Gnttab, isPinnedToWrite } from './gnttab/state.ts';
@@ -54,6 +54,8 @@ export class Xen {
   readonly timers: Timers;
   readonly gnttab: Gnttab;
   readonly domains: Domains;
+  /** The domains' rows, asked several times in every step: held, and not looked up. */
+  private readonly row: Rows<typeof domainSchema>;
   readonly console: Console;
   readonly physdev: Physdev;
   readonly control: Control;
@@ -96,6 +98,7 @@ export class Xen {
     this.timers = new Timers(journal);
     this.gnttab = new Gnttab(journal);
     this.domains = new Domains(journal);
+    this.row = this.domains.rows.of(0)!;
     this.console = new Console(journal, this.parameters, options.nrCpus);
     this.physdev = new Physdev(journal);
     this.control = new Control(journal);
@@ -155,7 +158,7 @@ export class Xen {
     return this.domains.rows;
   }
   exists(domid: DomId): boolean {
-    return this.domain.of(0)!.state.is(domid) !== 'none';
+    return this.row.state.is(domid) !== 'none';
   }
   /** The domains that exist, ascending. */
   *domids(): Generator<DomId> {
@@ -163,7 +166,7 @@ export class Xen {
   }
   /** Whether a domain's structures are those of a 32-bit guest (has_32bit_shinfo of struct arch_domain). */
   is32bit(domid: DomId): boolean {
-    return this.domain.of(0)!.is_32bit.at(domid) !== 0;
+    return this.row.is_32bit.at(domid) !== 0;
   }
   /** How many ports a domain's event channel ABI has. */
   maxPorts(domid: DomId): number {
@@ -171,17 +174,17 @@ export class Xen {
     return this.is32bit(domid) ? EVTCHN_2L_NR_CHANNELS_32 : EVTCHN_2L_NR_CHANNELS;
   }
   isAlive(domid: DomId): boolean {
-    return this.domain.of(0)!.state.is(domid) === 'alive';
+    return this.row.state.is(domid) === 'alive';
   }
   hasVcpu(domid: DomId, vcpu: number): boolean {
-    return vcpu >= 0 && vcpu < this.domain.of(0)!.nr_vcpus.at(domid);
+    return vcpu >= 0 && vcpu < this.row.nr_vcpus.at(domid);
   }
   weight(domid: DomId): number {
-    return this.domain.of(0)!.weight.at(domid);
+    return this.row.weight.at(domid);
   }
   /** The place of a domain's pool. */
   poolOf(domid: DomId): number {
-    const plus1 = this.domain.of(0)!.cpupool_plus_1.at(domid);
+    const plus1 = this.row.cpupool_plus_1.at(domid);
     return plus1 === 0 ? 0 : plus1 - 1;
   }
   /** The highest weight of a pool's domains: what running costs is counted by it. */
@@ -195,23 +198,23 @@ export class Xen {
   }
   /** The frame of a domain's shared info page, 0 where it does not exist. */
   sharedInfo(domid: DomId): Mfn {
-    return this.domain.of(0)!.shared_info_mfn.at(domid);
+    return this.row.shared_info_mfn.at(domid);
   }
   upcallPending(domid: DomId, vcpu: number, guest: GuestReader): boolean {
     return mustNotBlock(this, domid, vcpu, guest);
   }
   /** What a guest writes into a grant entry for one of its pages: a PV guest knows machine frames, others their own. */
   grantFrameNumber(domid: DomId, gfn: Gfn): number {
-    return this.domain.of(0)!.hvm.at(domid) === 1 ? gfn : this.p2m.mfn(domid, gfn);
+    return this.row.hvm.at(domid) === 1 ? gfn : this.p2m.mfn(domid, gfn);
   }
   /** The frame that a grant entry of `domid` names, or -1 where it is not the domain's to give. */
   grantedFrame(domid: DomId, frame: number): Mfn {
-    if (this.domain.of(0)!.hvm.at(domid) === 1) return frame < UNPLACED ? this.p2m.mfn(domid, frame) : -1;
+    if (this.row.hvm.at(domid) === 1) return frame < UNPLACED ? this.p2m.mfn(domid, frame) : -1;
     return this.p2m.gfn(domid, frame) < 0 ? -1 : frame;
   }
   /** Whether a domain has given everything back but frames that others have mapped. */
   isZombie(domid: DomId): boolean {
-    return this.domain.of(0)!.state.is(domid) === 'dead';
+    return this.row.state.is(domid) === 'dead';
   }
   /** The frames of a domain that somebody has mapped by grants, or Xen for its event words or a vcpu_info: it can not give them back. */
   mappedFrames(domid: DomId): ReadonlySet<Mfn> {
@@ -228,7 +231,7 @@ export class Xen {
     for (const table of [this.evtchn.controls, this.evtchn.arrays])
       for (const [, { mfn_plus_1 }] of table.inUse(domid)) yield mfn_plus_1 - 1;
     const { info_mfn_plus_1 } = this.sched.vcpu.of(domid)!;
-    for (let vcpu = 0; vcpu < this.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
+    for (let vcpu = 0; vcpu < this.row.nr_vcpus.at(domid); vcpu++)
       if (info_mfn_plus_1.at(vcpu) !== 0) yield info_mfn_plus_1.at(vcpu) - 1;
   }
   isUsedByXen(domid: DomId, mfn: Mfn): boolean {
@@ -237,7 +240,7 @@ export class Xen {
   }
   /** How many times others hold a domain's frames, by grants, in their physmaps or in their page tables: it can not go before they let go. */
   holdsOn(domid: DomId): number {
-    const { foreign_maps, shown_slots } = this.domain.of(0)!;
+    const { foreign_maps, shown_slots } = this.row;
     return foreign_maps.at(domid) + shown_slots.at(domid) + this.mm.foreignRefs(domid);
   }
   /** Whether others, or the domain's own page tables, hold this frame of a domain, so that it stays when the domain gives it back. Xen's own holds are not of these. */
@@ -250,7 +253,7 @@ export class Xen {
   }
   /** Pages of other domains' physmaps that show frames of this one. Mostly there are none. */
   shownBy(domid: DomId): readonly Slot[] {
-    return this.domain.of(0)!.shown_slots.at(domid) === 0 ? noSlots : this.p2m.shownBy(domid);
+    return this.row.shown_slots.at(domid) === 0 ? noSlots : this.p2m.shownBy(domid);
   }
   /** Whether anything but a grant holds it. */
   isHeldElsewhere(domid: DomId, mfn: Mfn): boolean {

@@ -182,7 +182,7 @@ export function raise(xen: Xen, domid: DomId, port: Port, now: Ns, guest: GuestR
   const page = xen.sharedInfo(domid);
   if (page === 0 || isPending(guest, page, port)) return [];
   const vcpu = xen.evtchn.ports.of(domid)!.notify_vcpu.at(port);
-  const upcall = !isMasked(xen, domid, guest, port);
+  const upcall = !isMasked(xen, domid, guest, port, page);
   const raised: Fact = { type: 'evtchn.pending_raised', domid, port, vcpu, upcall };
   const woken = upcall ? wake(xen, domid, vcpu, now) : [];
   return woken.length > 0 ? [raised, ...woken] : [raised, ...wakePollers(xen, domid, port, now)];

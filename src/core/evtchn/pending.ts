@@ -36,8 +36,8 @@ const bitOf = (port: Port): number => 1 << (port & 31);
 
 export const isPending = (guest: GuestReader, sharedInfo: Mfn, port: Port): boolean =>
   (guest.get32(sharedInfo, EVTCHN_PENDING + wordOf(port)) & bitOf(port)) !== 0;
-export const isMasked = (xen: Xen, domid: DomId, guest: GuestReader, port: Port): boolean =>
-  (guest.get32(xen.sharedInfo(domid), maskOffset(xen, domid) + wordOf(port)) & bitOf(port)) !== 0;
+export const isMasked = (xen: Xen, domid: DomId, guest: GuestReader, port: Port, sharedInfo = xen.sharedInfo(domid)): boolean =>
+  (guest.get32(sharedInfo, maskOffset(xen, domid) + wordOf(port)) & bitOf(port)) !== 0;
 
 /** What the hypervisor writes when an event is raised; with `upcall`, the vCPU is told too. */
 export function raise(
@@ -49,9 +49,11 @@ export function raise(
   const word = EVTCHN_PENDING + wordOf(port);
   frames.put32(page, word, frames.get32(page, word) | bitOf(port));
   if (!upcall) return;
-  const info = infoFrame(xen, domid, vcpu);
-  if (info < 0) return;
-  const offset = infoOffset(xen, domid, vcpu);
+  const rows = xen.sched.vcpu.of(domid)!;
+  const own = rows.info_mfn_plus_1.at(vcpu);
+  if (own === 0 && !hasVcpuInfo(vcpu)) return;
+  const info = own === 0 ? page : own - 1;
+  const offset = own === 0 ? vcpuInfo(vcpu) : rows.info_offset.at(vcpu);
   // A selector bit stands for a word of pending bits, of 64 or 32 bits; a selector of 64 bits is two halves.
   const is32bit = xen.is32bit(domid);
   const half = is32bit ? offset + PENDING_SEL_32 : offset + PENDING_SEL + (port >>> 11) * 4;
