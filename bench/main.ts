@@ -153,8 +153,8 @@ const benches: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
 
   scale() {
     const calls = count(300_000);
+    const idle = perIdleDomain(10_000); // before anything else leaves garbage
     const cost = interleaved({ hundred: () => perCall(100, calls), many: () => perCall(10_000, calls) });
-    const idle = perIdleDomain(10_000);
     return [
       {
         name: 'a hypercall among 10,000 domains',
