@@ -2,6 +2,20 @@
 // `domid` is whoever asks, `domain` the domain concerned. Numbers of 64 bits that need not fit into 53 are texts in hexadecimal.
 import { bool, bytes, int, ints, oneOf, operation, text, texts } from './schema.ts';
 
+/** The records of a domain's configuration that are kept as they were set. */
+export const SETTINGS = [
+  'vnuma',
+  'cpu_policy',
+  'hvm_context',
+  'ext_vcpucontext',
+  'xstate',
+  'msrs',
+  'mmio',
+  'ioports',
+  'pt_irqs',
+  'broken',
+] as const;
+
 export const operations = {
   /** `flags` are VGCF_*. Registers are whoever executes the guest's. */
   'domctl.getvcpucontext': operation({ domid: int, domain: int, vcpu: int }, { flags: int }),
@@ -149,18 +163,7 @@ export const facts = {
   /** A record of the domain's configuration, as JSON. */
   'domain.setting_set': {
     domid: int,
-    setting: oneOf(
-      'vnuma',
-      'cpu_policy',
-      'hvm_context',
-      'ext_vcpucontext',
-      'xstate',
-      'msrs',
-      'mmio',
-      'ioports',
-      'pt_irqs',
-      'broken',
-    ),
+    setting: oneOf(...SETTINGS),
     json: text,
   },
   'domain.monitor_set': { domid: int, events: int },

@@ -1,8 +1,8 @@
+import { SETTINGS } from '../../../events/control.ts';
 import { XEN_DOMCTL_CDF } from '../../abi/domctl.ts';
 import { isGlobalVirq } from '../evtchn/state.ts';
 import type { Invariant } from '../invariants.ts';
 import { flaw } from '../rangeset.ts';
-import { SETTINGS } from './state.ts';
 
 export const invariants: Readonly<Record<string, Invariant>> = {
   *'control.rangesAreSortedAndApart'(xen) {

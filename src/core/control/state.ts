@@ -1,4 +1,5 @@
 // What the toolstack has said about domains that stand, beyond what makes, runs and ends them.
+import { SETTINGS } from '../../../events/control.ts';
 import type { DomId, Pages } from '../../../events/units.ts';
 import type { Journal } from '../../tables/journal.ts';
 import { Records } from '../../tables/records.ts';
@@ -48,18 +49,6 @@ export interface Access {
   readonly iomem: RangeSet;
   readonly ioports: RangeSet;
 }
-export const SETTINGS = [
-  'vnuma',
-  'cpu_policy',
-  'hvm_context',
-  'ext_vcpucontext',
-  'xstate',
-  'msrs',
-  'mmio',
-  'ioports',
-  'pt_irqs',
-  'broken',
-] as const;
 export type Setting = (typeof SETTINGS)[number];
 /** Each as JSON, as it was set; what was not is not there. */
 export type Settings = Readonly<Partial<Record<Setting, string>>>;
