@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto';
 import { type Log, LogWriter, type RunHeader } from '../events/log.ts';
 import { eventsOf } from '../events/step.ts';
 import type { Step } from '../events/vocabulary.ts';
-import { pvDomain } from '../src/abi/domctl.ts';
 import { takePending } from '../src/core/evtchn/pending.ts';
 import { type CoreCommand, type CoreFact, decide, evolve, writeGuest, Xen } from '../src/core/index.ts';
 import { Memory } from '../src/memory/memory.ts';
 import { RecordingReader } from '../src/memory/reader.ts';
 import { Journal } from '../src/tables/journal.ts';
+import { benchDomain, XEN } from './domain.ts';
 import { BIND, BLOCK, CHANNELS, CLOSE, DOMAINS, type Mix, peerOf, SEND } from './mix.ts';
 
 export const header: RunHeader = { xenolog: 'bench', seed: 1, xen_version: '4.17', host: {}, images: [] };
@@ -34,23 +34,12 @@ export class CoreBench {
     this.reader = new RecordingReader(this.memory);
     this.writer = sink && new LogWriter(header, sink, nodeHash);
     for (let domid = 1; domid <= domains; domid++) {
-      this.call({
-        type: 'domctl.createdomain',
-        domid: 0x7ff2,
-        domain: domid,
-        ssidref: 0,
-        handle: '00000000-0000-0000-0000-000000000000',
-        max_vcpus: 1,
-        max_evtchn_port: 1023,
-        max_grant_frames: 4,
-        max_maptrack_frames: 4,
-        ...pvDomain,
-      });
-      this.call({ type: 'domctl.max_vcpus', domid: 0x7ff2, domain: domid, max: 1 });
-      this.call({ type: 'domctl.setvcpucontext', domid: 0x7ff2, domain: domid, vcpu: 0 });
+      this.call(benchDomain(domid));
+      this.call({ type: 'domctl.max_vcpus', domid: XEN, domain: domid, max: 1 });
+      this.call({ type: 'domctl.setvcpucontext', domid: XEN, domain: domid, vcpu: 0 });
       // The mix blocks vCPUs without a scheduler between: they run beside the pCPUs.
       evolve(this.xen, { type: 'vcpu.detached', domid, vcpu: 0, at_ns: 0 }, 0);
-      this.call({ type: 'domctl.unpausedomain', domid: 0x7ff2, domain: domid });
+      this.call({ type: 'domctl.unpausedomain', domid: XEN, domain: domid });
     }
     for (let domid = 1; domid <= domains; domid++)
       for (let k = 0; k < channels; k++) {

@@ -1,19 +1,19 @@
 // Mapping a grant and letting go of it again, by a backend in dom0: in the core with its log, and in a bare loop over typed arrays.
+
 import { LogWriter } from '../events/log.ts';
 import { eventsOf } from '../events/step.ts';
 import type { Step } from '../events/vocabulary.ts';
-import { pvDomain } from '../src/abi/domctl.ts';
 import { type CoreCommand, type CoreFact, decide, evolve, writeGuest, Xen } from '../src/core/index.ts';
 import { Memory } from '../src/memory/memory.ts';
 import { RecordingReader } from '../src/memory/reader.ts';
 import { Journal } from '../src/tables/journal.ts';
 import { header, machine, nodeHash } from './core.ts';
+import { benchDomain, XEN } from './domain.ts';
 
 /** Grants of each domain. */
 const REFS = 8;
 /** Mappings that there are at any time: what rings and requests under way hold. */
 const WINDOW = 64;
-const XEN = 0x7ff2;
 
 /** The same draws for either design: which domain's grant is mapped next, and which of them. */
 function draws(domains: number): () => { dom: number; ref: number } {
@@ -43,18 +43,7 @@ export class GrantBench {
     this.writer = sink && new LogWriter(header, sink, nodeHash);
     this.domains = domains;
     for (let domain = 0; domain <= domains; domain++) {
-      this.call({
-        type: 'domctl.createdomain',
-        domid: XEN,
-        domain,
-        ssidref: 0,
-        handle: '00000000-0000-0000-0000-000000000000',
-        max_vcpus: 1,
-        max_evtchn_port: 1023,
-        max_grant_frames: 4,
-        max_maptrack_frames: 4,
-        ...pvDomain,
-      });
+      this.call(benchDomain(domain));
       this.call({ type: 'domctl.max_mem', domid: XEN, domain, max_memkb: REFS * 4 });
       this.call({ type: 'memory.populate_physmap', domid: XEN, dom: domain, gfn: 0, nr_pages: REFS });
       if (domain === 0) continue;

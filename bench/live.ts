@@ -6,10 +6,10 @@ import type { Command, Fact } from '../events/vocabulary.ts';
 import { Dispatcher } from '../machines/system/dispatcher.ts';
 import { Recording } from '../machines/system/recording.ts';
 import { vcpu } from '../machines/vcpu.ts';
-import { pvDomain } from '../src/abi/domctl.ts';
 import { takePending } from '../src/core/evtchn/pending.ts';
 import { evolve } from '../src/host.ts';
 import { defaultHost, type HostConfig } from '../src/host-config.ts';
+import { benchDomain, XEN } from './domain.ts';
 import { BIND, BLOCK, CHANNELS, CLOSE, DOMAINS, type Mix, peerOf, SEND } from './mix.ts';
 
 export const header: RunHeader = {
@@ -19,7 +19,6 @@ export const header: RunHeader = {
   host: { ...defaultHost, memory_mib: 1024 },
   images: [],
 };
-const XEN = 0x7ff2;
 
 /** A recorded host with idle domains: one vCPU each, and the mix's channels if they are to take it. */
 export class LiveBench {
@@ -34,18 +33,7 @@ export class LiveBench {
       : new Recording({ header, images: [], sink, ...(hash && { hash }) });
     const { dispatcher } = this.recording;
     for (let domid = 1; domid <= domains; domid++) {
-      this.call({
-        type: 'domctl.createdomain',
-        domid: XEN,
-        domain: domid,
-        ssidref: 0,
-        handle: '00000000-0000-0000-0000-000000000000',
-        max_vcpus: 1,
-        max_evtchn_port: 1023,
-        max_grant_frames: 4,
-        max_maptrack_frames: 4,
-        ...pvDomain,
-      });
+      this.call(benchDomain(domid));
       this.call({ type: 'domctl.max_vcpus', domid: XEN, domain: domid, max: 1 });
       this.call({ type: 'domctl.setvcpucontext', domid: XEN, domain: domid, vcpu: 0 });
       // The mix blocks vCPUs without a scheduler between: they run beside the pCPUs.

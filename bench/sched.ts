@@ -1,16 +1,15 @@
 // A scheduler's choice among few vCPUs and among many, half of them bound to a pCPU each.
 
 import { eventsOf } from '../events/step.ts';
-import { pvDomain } from '../src/abi/domctl.ts';
 import { XEN_VCPUAFFINITY } from '../src/abi/scheduler.ts';
 import { type CoreCommand, type CoreFact, decide, evolve, Xen } from '../src/core/index.ts';
 import { Memory } from '../src/memory/memory.ts';
 import { RecordingReader } from '../src/memory/reader.ts';
 import { Journal } from '../src/tables/journal.ts';
+import { benchDomain, XEN } from './domain.ts';
 
 const CPUS = 4;
 const VCPUS_EACH = 100;
-const XEN = 0x7ff2;
 
 /** A hypervisor with so many runnable vCPUs. */
 export class SchedBench {
@@ -24,18 +23,7 @@ export class SchedBench {
     this.xen = new Xen(journal, { nrCpus: CPUS, totalPages: 1 << 18 });
     this.reader = new RecordingReader(new Memory(journal));
     for (let domid = 1; domid <= vcpus / VCPUS_EACH; domid++) {
-      this.call({
-        type: 'domctl.createdomain',
-        domid: XEN,
-        domain: domid,
-        ssidref: 0,
-        handle: '00000000-0000-0000-0000-000000000000',
-        max_vcpus: VCPUS_EACH,
-        max_evtchn_port: 63,
-        max_grant_frames: 1,
-        max_maptrack_frames: 1,
-        ...pvDomain,
-      });
+      this.call(benchDomain(domid, VCPUS_EACH));
       this.call({ type: 'domctl.max_vcpus', domid: XEN, domain: domid, max: VCPUS_EACH });
       for (let vcpu = 0; vcpu < VCPUS_EACH; vcpu++) {
         this.call({ type: 'domctl.setvcpucontext', domid: XEN, domain: domid, vcpu });
