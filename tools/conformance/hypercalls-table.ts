@@ -117,6 +117,7 @@ const notConfigured: Readonly<Record<string, string>> = {
 /** What is done in part: what is missing. */
 const parts: Readonly<Record<string, string>> = {
   'memory.machphys_mfn_list': 'the table of a machine of more than 7 GiB says its last frame again; nobody reads the frames',
+  'platform.get_cpu_version': 'of the processor that Xen was recorded on, as QEMU names it; no recording has the answer',
   'mm.mmu_update': 'guests of 64 bits, one update a step; nothing is preempted',
   'mm.update_va_mapping': 'nothing is left in a TLB to flush',
   'mm.update_va_mapping_otherdomain': 'nothing is left in a TLB to flush',
