@@ -54,6 +54,12 @@ export const operations = {
   'dm.remote_shutdown': operation({ domid: int, dom: int, reason: int }),
   'dm.pin_memory_cacheattr': operation({ domid: int, dom: int, start: int, end: int, attribute: int }),
   'dm.nr_vcpus': operation({ domid: int, dom: int }, { vcpus: int }),
+  /** Pages from `src_gfn` on go to `dst_gfn` and on, one a step: until all have, the answer is ERESTART, and what is left to ask for. */
+  'dm.relocate_memory': operation(
+    { domid: int, dom: int, size: int, src_gfn: int, dst_gfn: int },
+    { size: int, src_gfn: int, dst_gfn: int },
+  ),
+  'dm.set_irq_level': operation({ domid: int, dom: int, irq: int, level: int }),
 } as const;
 
 export const facts = {

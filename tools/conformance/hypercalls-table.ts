@@ -107,6 +107,7 @@ const notConfigured: Readonly<Record<string, string>> = {
   'platform.mem_hotadd': '-EINVAL, as Xen on a machine without more memory',
   'physdev.free_irq_vector': '-ENOSYS, as in Xen',
   'physdev.pci_mmcfg_reserved': '-ENODEV, as Xen on a machine without such a window',
+  'dm.set_irq_level': '-EOPNOTSUPP, as Xen on x86',
   'hvm.pagetable_dying': '-EINVAL, as Xen where no domain is shadowed',
   'hvm.set_pci_intx_level': '-ENOSYS, as in Xen: moved to dm_op',
   'hvm.set_isa_irq_level': '-ENOSYS, as in Xen: moved to dm_op',

@@ -4,7 +4,9 @@ import { DOMID_FIRST_RESERVED, type DomId, type Gfn, type Ns } from '../../../ev
 import type { CommandOf, Fact, HvmCommand, Outcome } from '../../../events/vocabulary.ts';
 import { isHex64, wordsOf } from '../../abi/u64.ts';
 import { shutdown } from '../domain/decide.ts';
+import { letGo } from '../domain/let-go.ts';
 import { freePorts } from '../evtchn/decide.ts';
+import { relocate } from '../p2m/physmap.ts';
 import { add, contains, overlaps, remove } from '../rangeset.ts';
 import type { Xen } from '../xen.ts';
 import { permits } from '../xsm.ts';
@@ -105,6 +107,10 @@ export function decideDm(xen: Xen, command: DmCommand, now: Ns, guest: GuestRead
       return pinCacheattr(xen, command);
     case 'dm.nr_vcpus':
       return accept({ vcpus: row.max_vcpus.at(dom) });
+    case 'dm.relocate_memory':
+      return letGo(xen, relocate(xen, command, guest), now, guest);
+    case 'dm.set_irq_level':
+      return refuse('EOPNOTSUPP'); // Arm's
     default:
       return command satisfies never;
   }

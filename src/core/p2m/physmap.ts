@@ -52,6 +52,26 @@ export function addRange(xen: Xen, command: CommandOf<'memory.add_to_physmap_ran
   return done < size ? refuse('ERESTART', { done }, ...added.facts) : accept({ done }, ...added.facts);
 }
 
+/**
+ * The first page of a range goes to another place (XEN_DMOP_relocate_memory): as gmfn_range has it, of a size of which Xen looks at 16
+ * bits at a time.
+ */
+export function relocate(
+  xen: Xen,
+  { domid, dom, size, src_gfn, dst_gfn }: CommandOf<'dm.relocate_memory'>,
+  guest: GuestReader,
+): Outcome {
+  if (xen.isZombie(dom)) return refuse('ENOMEM');
+  if (dst_gfn === INVALID_GFN || size < 0) return refuse('EINVAL');
+  const count = size % (MAX_SIZE + 1);
+  if (wraps(dst_gfn, count) || wraps(src_gfn, count)) return refuse('EOVERFLOW');
+  if (count === 0) return accept({ size, src_gfn, dst_gfn });
+  const moved = addOne(xen, dom, { caller: domid, space: XENMAPSPACE.gmfn, idx: src_gfn, gpfn: dst_gfn, foreign: 0 }, guest);
+  if (!moved.ok) return refuse(moved.errno);
+  const left = { size: size - 1, src_gfn: src_gfn + 1, dst_gfn: dst_gfn + 1 };
+  return count > 1 ? refuse('ERESTART', left, ...moved.facts) : accept(left, ...moved.facts);
+}
+
 /** One element of a batch: what is wrong with it is for its place in `errs`; what is wrong with the batch, for the caller. */
 export function addBatch(xen: Xen, command: CommandOf<'memory.add_to_physmap_batch'>, guest: GuestReader): Outcome {
   const { domid, space, u, idx, gpfn } = command;

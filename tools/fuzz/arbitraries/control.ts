@@ -170,6 +170,10 @@ export const dmActs: readonly Acts[] = [
   dm((at, { n }) => ({ type: 'dm.inject_event', ...at, vcpuid: n % 3, vector: n, event_type: 0, error_code: 0 })),
   dm((at, { n, on }) => ({ type: 'dm.pin_memory_cacheattr', ...at, start: n, end: n + 2, attribute: on ? n % 8 : 2 ** 32 - 1 })),
   dm((at, { n }) => (n % 7 === 0 ? { type: 'dm.remote_shutdown', ...at, reason: n % 6 } : { type: 'dm.nr_vcpus', ...at })),
+  dm((at, { n, other }) => ({
+    ...{ type: 'dm.relocate_memory', ...at, size: n % 3, src_gfn: other % 8 },
+    dst_gfn: pick([0, 3, 20, 2 ** 40, -1], n)!,
+  })),
   act(
     fc.record({ domain: fc.nat(), index: fc.nat(40), low: fc.nat(9), own: fc.boolean() }),
     (host, { domain, index, low, own }) => {
