@@ -154,6 +154,9 @@ export const facts = {
 
   'xenstore.connection_blocked': { conn: int },
   'xenstore.connection_drained': { conn: int },
+
+  /** Every domain's credit for writes is counted up to now; what they earned beyond their bursts is in reserve. */
+  'xenstore.credits_counted': { reserve: int, at_ms: int },
 } as const;
 
 export type XenstoreCommand = Requests<typeof operations>;

@@ -1,17 +1,19 @@
-// The write rate of guests while somebody has a transaction open, which their writes may spoil: wrl_* in xenstored_domain.c.
+// The write rate of guests while somebody has a transaction open, which their writes may spoil: wrl_* in xenstored_domain.c. All
+// domains earn alike. What one earns beyond its burst goes into a reserve, which lends to those in debt; xenstored counts everybody in
+// each turn of its loop, and here they are counted when somebody is in debt, which comes to the same.
 import type { XenstoreFact } from '../../events/xenstore.ts';
 import type { Outcome } from './outcome.ts';
 import type { Connection, Domain, XenStore } from './state.ts';
 
 /** Credit that is full, in thousandths of a write: what a domain starts with. */
 export const BURST = 10_000;
-/** When the credit of a domain has been counted that has not been charged yet. */
+/** When a domain's own credit was counted, where it is full: it has lent what it earned since everybody was counted last. */
 export const NEVER = -1;
+/** What there can be in reserve. */
+export const MOST_RESERVE = 1_000_000;
 /** Thousandths of a write a second, for all domains together. */
 const RATE = 200_000;
 const COST = 1000;
-/** What domains that do not write leave to those that do. */
-const MOST_RESERVE = 1_000_000;
 /** Longer than this nobody has to be remembered for. */
 const MOST_MS = 1_000_000_000;
 
@@ -19,8 +21,9 @@ const MOST_MS = 1_000_000_000;
 export function writeDelay(store: XenStore, domid: number, now_ms: number): number {
   const domain = store.domains.get(domid);
   if (!domain || domid === 0 || domain.credit >= 0) return 0;
-  const { credit } = credited(store, domain, now_ms);
-  return credit >= 0 ? 0 : Math.max(1, divided(-credit * 1000 * introduced(store), RATE));
+  const { credit } = earned(store, domain, now_ms);
+  if (credit + reserveAt(store, now_ms) >= 0) return 0;
+  return Math.max(1, divided(-credit * 1000 * store.rate.domains, RATE));
 }
 
 /** Whether a write of a domain would be charged now, so that time matters. */
@@ -35,10 +38,7 @@ export function charged(store: XenStore, connection: Connection, tx: number, out
   const isWrite = (event: XenstoreFact): boolean => changes.has(event.type) && 'conn' in event && event.conn === conn;
   const count = isCommit ? 1 : outcome.events.filter(isWrite).length;
   if (count === 0) return outcome;
-  const at_ms = store.rate.clock_ms;
-  const { credit, reserve } = credited(store, store.domains.get(domid)!, at_ms);
-  const fact: XenstoreFact = { type: 'xenstore.write_charged', domid, credit: credit - count * COST, reserve, at_ms };
-  return { ...outcome, events: [...outcome.events, fact] };
+  return { ...outcome, events: [...outcome.events, ...charge(store, store.domains.get(domid)!, count * COST)] };
 }
 
 const changes: ReadonlySet<string> = new Set([
@@ -48,17 +48,37 @@ const changes: ReadonlySet<string> = new Set([
   'xenstore.perms_set',
 ]);
 
-/** What a domain's credit is by now, and what is left in reserve: wrl_credit_update(). */
-function credited(store: XenStore, domain: Domain, now_ms: number): { credit: number; reserve: number } {
-  if (domain.credited_ms === NEVER) return { credit: domain.credit, reserve: store.rate.reserve };
-  const ms = Math.min(Math.max(now_ms - domain.credited_ms, 0), MOST_MS);
-  const earned = domain.credit + divided(ms * RATE, introduced(store) * 1000);
-  const lent = Math.min(Math.max(-earned, 0), store.rate.reserve);
-  const surplus = Math.max(earned - BURST, 0);
-  const credit = earned + lent - surplus;
-  return { credit, reserve: Math.min(store.rate.reserve - lent + surplus, MOST_RESERVE) };
+function* charge(store: XenStore, domain: Domain, cost: number): Generator<XenstoreFact> {
+  const { domid } = domain;
+  const at_ms = store.rate.clock_ms;
+  const { credit, surplus } = earned(store, domain, at_ms);
+  const left = credit - cost;
+  if (left >= 0) {
+    const reserve = Math.min(store.rate.reserve + surplus, MOST_RESERVE);
+    yield { type: 'xenstore.write_charged', domid, credit: left, reserve, at_ms };
+    return;
+  }
+  const reserve = reserveAt(store, at_ms);
+  const lent = Math.min(-left, reserve);
+  yield { type: 'xenstore.credits_counted', reserve, at_ms };
+  yield { type: 'xenstore.write_charged', domid, credit: left + lent, reserve: reserve - lent, at_ms };
 }
 
-const introduced = (store: XenStore): number => store.rate.domains;
+/** What a domain's credit is by now, and what it has earned beyond its burst. */
+export function earned(store: XenStore, domain: Domain, now_ms: number): { credit: number; surplus: number } {
+  const since = domain.credited_ms === NEVER ? store.rate.counted_ms : domain.credited_ms;
+  const ms = Math.min(Math.max(now_ms - since, 0), MOST_MS);
+  const all = domain.credit + divided(ms * RATE, store.rate.domains * 1000);
+  const credit = Math.min(all, BURST);
+  return { credit, surplus: all - credit };
+}
+
+/** What there is in reserve by now. */
+function reserveAt(store: XenStore, now_ms: number): number {
+  let { reserve } = store.rate;
+  for (const domain of store.domains.values()) if (domain.introduced) reserve += earned(store, domain, now_ms).surplus;
+  return Math.min(reserve, MOST_RESERVE);
+}
+
 /** Of integers, rounded down. */
 const divided = (a: number, b: number): number => (a - (a % b)) / b;

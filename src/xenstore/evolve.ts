@@ -1,5 +1,6 @@
 // Applies facts to XenStore.
 import type { XenstoreFact } from '../../events/xenstore.ts';
+import { BURST, earned, NEVER } from './credit.ts';
 import { readPermissions } from './perms.ts';
 import { Connection, isSpecial, type XenStore } from './state.ts';
 import { Transaction } from './transaction.ts';
@@ -168,6 +169,17 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
       undo.assign(domain, 'credit', event.credit);
       undo.assign(domain, 'credited_ms', event.at_ms);
       undo.assign(store.rate, 'reserve', event.reserve);
+      return;
+    }
+    case 'xenstore.credits_counted': {
+      for (const domain of store.domains.values()) {
+        if (domain.credited_ms === NEVER) continue;
+        const { credit } = earned(store, domain, event.at_ms);
+        undo.assign(domain, 'credit', credit);
+        undo.assign(domain, 'credited_ms', credit === BURST ? NEVER : event.at_ms);
+      }
+      undo.assign(store.rate, 'reserve', event.reserve);
+      undo.assign(store.rate, 'counted_ms', event.at_ms);
       return;
     }
     default:

@@ -1,5 +1,5 @@
 // What always holds for XenStore.
-
+import { BURST, MOST_RESERVE, NEVER } from './credit.ts';
 import { nameOf, parentOf } from './path.ts';
 import { accessFor, READ } from './perms.ts';
 import type { QuotaName, Quotas } from './profiles.ts';
@@ -109,6 +109,16 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     let there = 0;
     for (const { introduced } of domains.values()) if (introduced) there++;
     if (there !== rate.domains) yield `${there} domains are introduced, counted ${rate.domains}`;
+  },
+
+  *'xenstore.creditIsBounded'({ domains, rate }) {
+    const { reserve, counted_ms, clock_ms } = rate;
+    if (reserve < 0 || reserve > MOST_RESERVE) yield `${reserve} thousandths of a write are in reserve`;
+    if (counted_ms > clock_ms) yield `credits were counted at ${counted_ms} ms, and it is ${clock_ms} ms`;
+    for (const { domid, credit, credited_ms } of domains.values()) {
+      if (credit > BURST || (credited_ms === NEVER && credit !== BURST)) yield `d${domid} has ${credit} thousandths of a write`;
+      if (credited_ms !== NEVER && credited_ms < counted_ms) yield `d${domid} was left out when credits were counted`;
+    }
   },
 
   *'xenstore.onlyTheBlockedHaveUnreadEvents'({ connections }) {

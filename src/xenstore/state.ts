@@ -69,7 +69,7 @@ export interface Domain {
   /** Bits of XENSTORE_SERVER_FEATURE_*. */
   features: number;
   quotas: Quotas;
-  /** For writes, in thousandths of one, and when it was last counted: NEVER before the first that is charged. */
+  /** For writes, in thousandths of one, and when it was last counted: NEVER where it is full. */
   credit: number;
   credited_ms: number;
 }
@@ -127,8 +127,9 @@ interface Settings {
 /** What the write rate of guests depends on. */
 interface Rate {
   clock_ms: number;
-  /** Credit that nobody has needed so far. */
+  /** Credit that nobody has needed so far, and when everybody was counted for it. */
   reserve: number;
+  counted_ms: number;
   /** How many transactions are open, and how many domains introduced. */
   transactions: number;
   domains: number;
@@ -147,7 +148,7 @@ export class XenStore {
   readonly specialPerms = new Map<Special, Permissions>();
   readonly counters: Counters = { generation: 0, births: 0, arrivals: 0, incarnations: 0, lastSocket: FIRST_SOCKET - 1 };
   readonly settings: Settings;
-  readonly rate: Rate = { clock_ms: 0, reserve: 0, transactions: 0, domains: 1 };
+  readonly rate: Rate = { clock_ms: 0, reserve: 0, counted_ms: 0, transactions: 0, domains: 1 };
   readonly undo: Undoable;
   tree: Tree;
   watches: WatchIndex;
@@ -242,7 +243,9 @@ export class XenStore {
     for (const special of specials) hash = hashPermissions(hash, this.specialPerms.get(special)!);
     hash = hashQuotas(hash, this.settings.quotas, this.profile);
     for (const name of changedTraces(this.settings.traces, this.profile)) hash = hashText(hash, name);
-    if (this.rate.clock_ms !== 0) hash = mix(mix(hash, this.rate.clock_ms), this.rate.reserve);
+    const { clock_ms, reserve, counted_ms } = this.rate;
+    if (clock_ms !== 0) hash = mix(mix(hash, clock_ms), reserve);
+    if (counted_ms !== 0) hash = mix(hash, counted_ms);
     for (const domain of this.domainsInOrder()) hash = mix(hash, hashDomain(domain, this.profile));
     for (const connection of this.connectionsInOrder()) hash = mix(hash, hashConnection(connection));
     return hash >>> 0;
