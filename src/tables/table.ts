@@ -342,9 +342,11 @@ export class Table<S extends TableSchema> {
 
   private extent(): Extent {
     const extent = new Extent(this as unknown as Table<TableSchema>);
-    const cells = extent as unknown as Record<string, Cell>;
-    for (const column of this.columns)
-      cells[column.name] = new (column.names ? NameCell : Cell)(column, extent, this.journal, this.shift);
+    for (const column of this.columns) {
+      const value = new (column.names ? NameCell : Cell)(column, extent, this.journal, this.shift);
+      // Put in as extent[name], some twenty columns would make a dictionary of it, where a cell is looked up by hash (V8).
+      Object.defineProperty(extent, column.name, { value, enumerable: true });
+    }
     return extent;
   }
 
