@@ -5,7 +5,7 @@ import type { Directory } from '../machines/system/directory.ts';
 import type { Checkpoint, Dispatcher } from '../machines/system/dispatcher.ts';
 import { evolve, type Host, type HostSnapshot } from '../src/host.ts';
 import type { CheckpointCache } from './cache.ts';
-import { newHost } from './fold.ts';
+import { emptyHost, newHost } from './fold.ts';
 import { follow } from './follow.ts';
 import { reenact } from './reenact.ts';
 import { newestCheckpoint } from './resume.ts';
@@ -20,7 +20,7 @@ export interface CursorOptions {
 }
 
 /** A longer way than this, in steps, is worth leaving a state in the cache. */
-const FAR = 1 << 18;
+const FAR = 1 << 16;
 
 export class Cursor {
   private readonly log: Log;
@@ -30,6 +30,7 @@ export class Cursor {
   /** The states before the steps `every`, 2 * `every` ...: those that somebody has come by. */
   private states = new Map<number, HostSnapshot>();
   private bytes = 0;
+  private counted = new WeakSet<object>();
   private readonly checkpoints: Checkpoint[] = [];
 
   constructor(log: Log, { every = STEPS_PER_BLOCK, mostBytes = 2 ** 29, cache }: CursorOptions = {}) {
@@ -59,8 +60,8 @@ export class Cursor {
 
   /** Tables, records and XenStore as they were before step `seq`. */
   stateAt(seq: number): Host {
-    const host = newHost(this.log);
     const kept = this.keptBefore(seq);
+    const host = kept ? emptyHost(this.log) : newHost(this.log);
     if (kept) host.restore(kept.state);
     const from = kept?.seq ?? this.restoreCached(host, seq) ?? this.log.first;
     this.fold(host, from, seq);
@@ -118,11 +119,12 @@ export class Cursor {
 
   /** Applies the facts up to step `to`, and keeps states on the way. */
   private fold(host: Host, from: number, to: number): void {
-    let next = (Math.floor(from / this.every) + 1) * this.every;
+    let next = this.placeAfter(from);
     let far = from + FAR;
     this.log.facts(
       (fact, seq) => {
-        for (; seq >= next; next += this.every) {
+        // `every` may grow while states are kept.
+        for (; seq >= next; next = this.placeAfter(next)) {
           const state = this.keep(next, host);
           if (next >= far && this.cache) {
             this.cache.writeState(next, state, host.digest());
@@ -135,31 +137,41 @@ export class Cursor {
       to,
     );
   }
+  private placeAfter(seq: number): number {
+    return (Math.floor(seq / this.every) + 1) * this.every;
+  }
 
   private keep(seq: number, host: Host): HostSnapshot {
     const known = this.states.get(seq);
     if (known) return known;
     const state = host.snapshot();
     this.states.set(seq, state);
-    this.bytes += sizeOf(state);
+    this.bytes += sizeOf(state, this.counted);
     while (this.bytes > this.mostBytes && this.states.size > 1) {
       this.every *= 2;
       this.bytes = 0;
+      this.counted = new WeakSet();
       for (const [at, kept] of this.states)
-        if (at % this.every === 0) this.bytes += sizeOf(kept);
+        if (at % this.every === 0) this.bytes += sizeOf(kept, this.counted);
         else this.states.delete(at);
     }
     return state;
   }
 }
 
-/** About how many bytes a state takes that it does not share with its neighbours. */
-function sizeOf({ xen, tables, records, store }: HostSnapshot): number {
+/** About how many bytes a state takes beyond what is counted already: states share what did not change between them. */
+function sizeOf({ xen, tables, records, store }: HostSnapshot, counted: WeakSet<object>): number {
+  const isNew = (part: object): boolean => {
+    if (counted.has(part)) return false;
+    counted.add(part);
+    return true;
+  };
   let bytes = store.connections.length * 100;
-  for (const { columns, owners } of [...xen.tables, ...tables]) {
-    for (const column of columns) bytes += column.byteLength;
-    bytes += owners.length * 40;
+  for (const { chunks, owners } of [...xen.tables, ...tables]) {
+    bytes += chunks.length * 8;
+    for (const chunk of chunks) if (isNew(chunk)) for (const { byteLength } of chunk.columns) bytes += byteLength + 100;
+    if (isNew(owners)) bytes += owners.length * 40;
   }
-  for (const { size } of records) bytes += size * 50;
+  for (const { size } of [...xen.records, ...records]) bytes += size * 50;
   return bytes;
 }

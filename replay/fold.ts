@@ -7,11 +7,14 @@ import { startOf } from './checkpoint.ts';
 
 /** The host before the first step that the log has. */
 export function newHost(log: Log): Host {
-  const host = new Host({ config: log.header.host as HostConfig, seed: log.header.seed });
+  const host = emptyHost(log);
   const start = startOf(log);
   if (start) host.restore(start.host);
   return host;
 }
+
+/** A host as it is before anything has happened. */
+export const emptyHost = ({ header }: Log): Host => new Host({ config: header.host as HostConfig, seed: header.seed });
 
 /** The state after all of a log: reads nothing but the facts. */
 export function fold(log: Log): Host {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Journal } from './journal.ts';
-import { Table } from './table.ts';
+import { Table, type TableSnapshot } from './table.ts';
 
 const schema = { state: ['free', 'bound', 'closed'], peer: 'u16', seq: 'f64', credit: 'i32' } as const;
 const PAGE = 4;
@@ -141,24 +141,42 @@ test('whoever holds rows holds them after a restore', () => {
   expect(held.peer.at(3)).toBe(9);
 });
 
+test('snapshots share what has not changed between them', () => {
+  const table = new Table('port', schema, new Journal(), 64);
+  const [low, high] = [table.add(1), table.add(2)];
+  for (let row = 0; row < 4000; row++) low.peer.put(row, 1 + (row & 7));
+  const first = table.snapshot();
+  low.credit.put(3000, 5);
+  const second = table.snapshot();
+  expect(second.chunks.map((chunk, i) => chunk === first.chunks[i])).toEqual([true, true, false, true]);
+  expect(second.owners).toBe(first.owners);
+  high.peer.put(0, 1);
+  expect(table.snapshot().owners).not.toBe(first.owners);
+  expect(first.chunks[2]!.columns.map(({ length }) => length)).toEqual([0, 1024, 0, 0]);
+  table.restore(first);
+  expect(table.snapshot()).toEqual(first);
+  expect(table.snapshot().chunks[2]).toBe(first.chunks[2]);
+});
+
 type Change = {
-  readonly what: 'put' | 'add' | 'remove' | 'mark' | 'rollback' | 'commit';
+  readonly what: 'put' | 'add' | 'remove' | 'mark' | 'rollback' | 'commit' | 'save' | 'restore';
   readonly owner: number;
   readonly row: number;
   readonly value: number;
 };
 const change: fc.Arbitrary<Change> = fc.record({
-  what: fc.constantFrom('put', 'put', 'put', 'add', 'remove', 'mark', 'rollback', 'commit'),
+  what: fc.constantFrom('put', 'put', 'put', 'add', 'remove', 'mark', 'rollback', 'commit', 'save', 'restore'),
   owner: fc.nat(3),
   row: fc.nat(4 * PAGE),
   value: fc.nat(3),
 });
 
-test('nested marks undo exactly, whatever was added, grown and removed', () => {
+test('nested marks undo exactly, and snapshots stay what they were, whatever was added, grown and removed', () => {
   fc.assert(
-    fc.property(fc.array(change, { maxLength: 80, size: 'max' }), (changes) => {
+    fc.property(fc.array(change, { maxLength: 80, size: 'max' }), fc.constantFrom(PAGE, 1024), (changes, pageRows) => {
       const journal = new Journal();
-      const table = fresh(journal);
+      const table = new Table('port', schema, journal, pageRows);
+      const saved: { snapshot: TableSnapshot; model: typeof model; digest: number }[] = [];
       let model = new Map<number, Map<number, number>>();
       const copy = (): typeof model => new Map([...model].map(([owner, rows]) => [owner, new Map(rows)]));
       const marks: { mark: number; model: typeof model; digest: number }[] = [];
@@ -172,6 +190,12 @@ test('nested marks undo exactly, whatever was added, grown and removed', () => {
         } else if (what === 'commit' && marks.length > 0) {
           marks.pop();
           journal.commit();
+        } else if (what === 'save') saved.push({ snapshot: table.snapshot(), model: copy(), digest: table.digest() });
+        else if (what === 'restore' && marks.length === 0 && saved.length > 0) {
+          const one = saved[value % saved.length]!;
+          table.restore(one.snapshot);
+          model = new Map([...one.model].map(([id, rows]) => [id, new Map(rows)]));
+          expect(table.digest()).toBe(one.digest);
         } else if (what === 'add' && !model.has(owner)) {
           table.add(owner);
           model.set(owner, new Map());
@@ -186,10 +210,14 @@ test('nested marks undo exactly, whatever was added, grown and removed', () => {
         for (const [id, rows] of model)
           for (let r = 0; r <= 4 * PAGE; r++) expect(table.of(id)!.peer.at(r)).toBe(rows.get(r) ?? 0);
       }
-      const other = fresh();
+      const other = new Table('port', schema, new Journal(), pageRows);
       other.restore(table.snapshot());
       expect(other.digest()).toBe(table.digest());
       expect([...other.diff(table)]).toEqual([]);
+      for (const { snapshot, digest } of saved) {
+        other.restore(snapshot);
+        expect(other.digest()).toBe(digest);
+      }
     }),
     { numRuns: 300 },
   );

@@ -31,7 +31,7 @@ class Column implements Restorable {
   }
   restore(index: number, old: number): void {
     this.array[index] = old;
-    this.dirty.pages[index >> this.shift] = 1;
+    this.dirty.pages[index >> this.shift] = CHANGED;
   }
   grow(rows: number): void {
     const grown = new (this.array.constructor as new (n: number) => ColumnArray)(rows);
@@ -42,12 +42,19 @@ class Column implements Restorable {
 
 const NO_PAGE = -1;
 
+// What a page has not been looked at for since it last changed: two bits.
+const UNHASHED = 1;
+const UNSAVED = 2;
+const CHANGED = UNHASHED | UNSAVED;
+
 /**
  * What one owner has in a table: row `r` of the owner is row `pages[r >> shift]`, `r & mask`. Its cells are put into it, by the names of
  * their columns: it is the `Rows` that everybody holds, an object of one shape for all owners. No column's name begins with $.
  */
 class Extent {
   readonly $pages: number[] = [];
+  /** The same as a snapshot has it, until it changes. */
+  $saved: readonly number[] | undefined;
   readonly $table: Table<TableSchema>;
   constructor(table: Table<TableSchema>) {
     this.$table = table;
@@ -57,15 +64,23 @@ class Extent {
   }
   $push(page: number): void {
     this.$pages.push(page);
+    this.$changed();
     if (this.$pages.length === 1) this.$tell();
   }
   $pop(): void {
     this.$pages.pop();
+    this.$changed();
     if (this.$pages.length === 0) this.$tell();
   }
-  $replace(pages: readonly number[]): void {
-    this.$pages.splice(0, this.$pages.length, ...pages);
+  $restore(saved: readonly number[]): void {
+    this.$pages.splice(0, this.$pages.length, ...saved);
+    this.$changed();
+    this.$saved = saved;
     this.$tell();
+  }
+  private $changed(): void {
+    this.$saved = undefined;
+    this.$table.ownersChanged();
   }
   /** Every cell knows the first page by heart: most owners have no other. */
   private $tell(): void {
@@ -113,7 +128,7 @@ export class Cell {
     if (old === value) return;
     if (this.journal.depth > 0) this.journal.record(column, index, old);
     array[index] = value;
-    extent.$table.dirty.pages[page] = 1;
+    extent.$table.dirty.pages[page] = CHANGED;
   }
   add(row: number, amount: number): void {
     const sum = this.at(row) + amount;
@@ -140,26 +155,38 @@ export type Rows<S extends TableSchema> = Cells<S> & { readonly length: number }
 /** Numbers in as few bytes each as they need: a table's columns are mostly small ones. */
 export type Packed = Uint8Array | Uint16Array | Int32Array | Float64Array;
 
-export interface TableSnapshot {
+/** Some pages of a table as they were, a list for each column; an empty one stands for zeros. Snapshots share those that did not change. */
+export interface Chunk {
+  readonly rows: number;
   readonly columns: readonly Packed[];
+}
+/** Rows in a chunk, unless a page has more. */
+const CHUNK_ROWS = 1024;
+
+export interface TableSnapshot {
+  readonly chunks: readonly Chunk[];
   readonly owners: readonly (readonly number[] | undefined)[];
   readonly used: number;
   readonly spare: readonly number[];
 }
 
-function packed(array: ColumnArray, length: number): Packed {
+const ZEROS = new Uint8Array(0);
+
+function packed(array: ColumnArray, start: number, end: number): Packed {
+  const exact = array instanceof Int32Array;
   let least = 0;
   let most = 0;
   let whole = true;
-  for (let i = 0; i < length; i++) {
+  for (let i = start; i < end; i++) {
     const value = array[i]!;
     if (value < least) least = value;
     else if (value > most) most = value;
-    if (whole && !Object.is(value, value | 0)) whole = false;
+    if (!exact && whole && !Object.is(value, value | 0)) whole = false;
   }
-  const part = array.subarray(0, length);
+  const part = array.subarray(start, end);
   if (!whole) return new Float64Array(part);
   if (least < 0 || most > 0xffff) return new Int32Array(part);
+  if (most === 0) return ZEROS;
   return most > 0xff ? new Uint16Array(part) : new Uint8Array(part);
 }
 
@@ -167,7 +194,7 @@ function packed(array: ColumnArray, length: number): Packed {
  * A table: typed access, undo, copy, digest, iteration and diff, the same for every subsystem.
  *
  * Columns are global typed arrays; an owner (a domain id; 0 where a table belongs to the host) has pages of `pageRows` rows in them.
- * A page remembers whether it changed since it was last hashed, so a digest costs what changed.
+ * A page remembers whether it changed since it was last hashed, and since it was last in a snapshot: both cost what changed.
  */
 export class Table<S extends TableSchema> {
   readonly name: string;
@@ -182,6 +209,9 @@ export class Table<S extends TableSchema> {
   private waiting: (readonly number[] | undefined)[] = [];
   private used = 0;
   private spare: number[] = [];
+  /** What the last snapshot had, or the one that was restored. */
+  private chunks: readonly Chunk[] = [];
+  private savedOwners: TableSnapshot['owners'] | undefined;
 
   constructor(name: string, schema: S, journal: Journal, pageRows = 64) {
     this.name = name;
@@ -275,23 +305,33 @@ export class Table<S extends TableSchema> {
     }
   }
 
+  /** What did not change since the last one is shared with it. */
   snapshot(): TableSnapshot {
-    const rows = this.used << this.shift;
-    return {
-      columns: this.columns.map((column) => packed(column.array, rows)),
-      owners: Array.from({ length: this.most }, (_, owner) => this.pagesOf(owner)?.slice()),
-      used: this.used,
-      spare: this.spare.slice(),
-    };
+    this.chunks = this.saved();
+    this.savedOwners ??= Array.from({ length: this.most }, (_, owner) => {
+      const extent = this.owners[owner];
+      if (!extent) return this.waiting[owner];
+      extent.$saved ??= extent.$pages.slice();
+      return extent.$saved;
+    });
+    return { chunks: this.chunks, owners: this.savedOwners, used: this.used, spare: this.spare.slice() };
   }
 
   restore(snapshot: TableSnapshot): void {
     this.used = snapshot.used;
     this.spare = snapshot.spare.slice();
+    this.chunks = snapshot.chunks;
     this.columns.forEach((column, i) => {
-      column.array = new (column.array.constructor as new (values: Packed) => ColumnArray)(snapshot.columns[i]!);
+      const array = new (column.array.constructor as new (rows: number) => ColumnArray)(snapshot.used << this.shift);
+      let at = 0;
+      for (const { rows, columns } of snapshot.chunks) {
+        const part = columns[i]!;
+        if (part.length > 0) array.set(part, at);
+        at += rows;
+      }
+      column.array = array;
     });
-    this.dirty.pages = new Uint8Array(snapshot.used).fill(1);
+    this.dirty.pages = new Uint8Array(snapshot.used).fill(UNHASHED);
     this.hashes = new Int32Array(snapshot.used);
     const before = this.owners;
     this.waiting = [];
@@ -299,10 +339,37 @@ export class Table<S extends TableSchema> {
       if (!pages) return undefined;
       // Whoever holds the rows of an owner keeps them: only the pages behind them change.
       const extent = before[owner];
-      if (extent) extent.$replace(pages);
+      if (extent) extent.$restore(pages);
       else this.waiting[owner] = pages;
       return extent;
     });
+    this.savedOwners = snapshot.owners;
+  }
+
+  /** An owner has come, gone, or has other pages. */
+  ownersChanged(): void {
+    this.savedOwners = undefined;
+  }
+
+  private saved(): readonly Chunk[] {
+    const { pages } = this.dirty;
+    const step = Math.max(1, CHUNK_ROWS >> this.shift);
+    const chunks: Chunk[] = [];
+    for (let first = 0; first < this.used; first += step) {
+      const end = Math.min(first + step, this.used);
+      const rows = (end - first) << this.shift;
+      const known = this.chunks[chunks.length];
+      let changed = known?.rows !== rows;
+      for (let page = first; page < end; page++) {
+        if ((pages[page]! & UNSAVED) === 0) continue;
+        changed = true;
+        pages[page]! &= ~UNSAVED;
+      }
+      const start = first << this.shift;
+      const columns = () => this.columns.map(({ array }) => packed(array, start, start + rows));
+      chunks.push(known && !changed ? known : { rows, columns: columns() });
+    }
+    return chunks;
   }
 
   /** More than the highest owner id. */
@@ -317,7 +384,9 @@ export class Table<S extends TableSchema> {
     const pages = this.waiting[owner];
     if (!pages) return undefined;
     const extent = this.extent();
-    extent.$replace(pages);
+    const { savedOwners } = this;
+    extent.$restore(pages);
+    this.savedOwners = savedOwners;
     this.waiting[owner] = undefined;
     this.owners[owner] = extent;
     return extent;
@@ -355,8 +424,10 @@ export class Table<S extends TableSchema> {
     if (this.journal.depth > 0)
       this.journal.recordUndo(() => {
         this.owners[owner] = old;
+        this.ownersChanged();
       });
     this.owners[owner] = extent;
+    this.ownersChanged();
   }
 
   private wipe(page: number): void {
@@ -369,7 +440,7 @@ export class Table<S extends TableSchema> {
       }
       column.array.fill(0, start, end);
     }
-    this.dirty.pages[page] = 1;
+    this.dirty.pages[page] = CHANGED;
   }
 
   private free(page: number): void {
@@ -391,7 +462,7 @@ export class Table<S extends TableSchema> {
   }
 
   private pageHash(page: number): number {
-    if (this.dirty.pages[page] === 0) return this.hashes[page]!;
+    if ((this.dirty.pages[page]! & UNHASHED) === 0) return this.hashes[page]!;
     let hash = 0;
     const start = page << this.shift;
     const end = start + (1 << this.shift);
@@ -403,7 +474,7 @@ export class Table<S extends TableSchema> {
       }
     });
     this.hashes[page] = hash;
-    this.dirty.pages[page] = 0;
+    this.dirty.pages[page]! &= ~UNHASHED;
     return hash;
   }
 }

@@ -70,6 +70,24 @@ describe('the Live CD, replayed', () => {
       expect([seq, cursor.stateAt(seq).digest()]).toEqual([seq, whole.stateAt(seq).digest()]);
     }
   });
+  test('the way to a state stays short when there is less room for states', () => {
+    const { log } = played;
+    const ways: number[] = [];
+    const counted = Object.assign(Object.create(log) as typeof log, {
+      facts(apply: Parameters<typeof log.facts>[0], from: number, to: number) {
+        ways.push(to - from);
+        log.facts(apply, from, to);
+      },
+    });
+    for (const mostBytes of [400_000, 1_500_000, 2 ** 29]) {
+      const cursor = new Cursor(counted, { every: 16, mostBytes });
+      cursor.stateAt(log.length);
+      ways.length = 0;
+      for (let n = 0; n < 20; n++) cursor.stateAt(Math.floor((log.length * n) / 20));
+      const longest = Math.max(...ways);
+      expect(longest).toBeLessThan(mostBytes < 2 ** 29 ? 500 : 16);
+    }
+  });
 });
 
 describe('the guests of the Live CD', () => {
