@@ -7,10 +7,10 @@ import type { Checkpoint } from '../machines/system/dispatcher.ts';
 import { Host, type HostSnapshot } from '../src/host.ts';
 import { defaultHost } from '../src/host-config.ts';
 import type { SavedNode } from '../src/xenstore/tree.ts';
-import { type FoundPiece, type Pieces, ValueReader, ValueWriter } from './values.ts';
+import { type FoundPiece, type PieceForm, type Pieces, ValueReader, ValueWriter } from './values.ts';
 
 /** Of the bytes that a checkpoint is written as. */
-const VERSION = 1;
+const VERSION = 2;
 
 let layout: Uint8Array | undefined;
 /**
@@ -25,33 +25,34 @@ export function checkpointLayout(): Uint8Array {
 /** Writes a checkpoint; what stays the same from one to the next (pages, actors' snapshots, records) goes to `pieces`. */
 export function writeCheckpoint(checkpoint: Checkpoint, pieces: Pieces): Uint8Array {
   const forms = piecesOf(checkpoint.host);
-  for (const { snapshot } of checkpoint.actors.values()) forms.set(snapshot, persisted(snapshot));
-  const writer = new ValueWriter(pieces, (value) => forms.get(value));
+  for (const { snapshot } of checkpoint.actors.values()) forms.set(snapshot, persisted);
+  const writer = new ValueWriter(pieces, forms);
   writer.write(checkpoint);
   return writer.take();
 }
 /** The same of the state alone. */
 export function writeState(state: HostSnapshot, pieces: Pieces): Uint8Array {
-  const forms = piecesOf(state);
-  const writer = new ValueWriter(pieces, (value) => forms.get(value));
+  const writer = new ValueWriter(pieces, piecesOf(state));
   writer.write(state);
   return writer.take();
 }
 
-function piecesOf({ records, store }: HostSnapshot): Map<object, unknown> {
-  const forms = new Map<object, unknown>();
-  for (const one of records) for (const record of one.values()) forms.set(record, record);
-  for (const node of branches(store.root)) forms.set(node, node);
+function piecesOf({ xen, tables, records, store }: HostSnapshot): Map<object, PieceForm> {
+  const forms = new Map<object, PieceForm>();
+  for (const table of [...xen.tables, ...tables]) for (const part of [table.owners, ...table.chunks]) forms.set(part, asItIs);
+  for (const one of [...xen.records, ...records]) for (const record of one.values()) forms.set(record, asItIs);
+  addBranches(store.root, forms);
   return forms;
 }
+const asItIs = (value: object): unknown => value;
 
 export const readCheckpoint = (bytes: Uint8Array, find: (number: number) => FoundPiece): Checkpoint =>
   new ValueReader(bytes, find).read() as Checkpoint;
 
 /** The largest parts of XenStore that are small enough to be written again when one node in them changes. */
-function* branches(node: SavedNode): Generator<SavedNode> {
-  if (node.size <= BRANCH) yield node;
-  else for (const child of node.children) yield* branches(child);
+function addBranches(node: SavedNode, forms: Map<object, PieceForm>): void {
+  if (node.size <= BRANCH) forms.set(node, 'nodes');
+  else for (const child of node.children) addBranches(child, forms);
 }
 const BRANCH = 64;
 
@@ -62,7 +63,7 @@ function persisted(snapshot: object): object {
 }
 /** A history's states by their ids. */
 function states(history: unknown): unknown {
-  if (typeof history !== 'object' || history === null) return history;
+  if (typeof history !== 'object' || history === null || Object.keys(history).length === 0) return history;
   const byId = (list: readonly { readonly id: string }[]) => list.map(({ id }) => ({ id }));
   return Object.fromEntries(Object.entries(history).map(([key, list]) => [key, byId(list)]));
 }

@@ -2,6 +2,8 @@
 import { ByteReader, ByteWriter } from '../events/bytes.ts';
 import { HypervisorBug } from '../events/step.ts';
 import type { Packed } from '../src/tables/table.ts';
+import type { SavedNode } from '../src/xenstore/tree.ts';
+import { nodesFromBytes, nodesToBytes } from './nodes.ts';
 
 /** Values that stand beside the others, for they are kept once however many checkpoints have them. */
 export interface Pieces {
@@ -15,28 +17,42 @@ export interface FoundPiece {
 }
 
 const tags = ['undefined', 'null', 'true', 'false', 'int', 'double', 'bigint', 'text', 'wide', 'known'] as const;
-const moreTags = ['array', 'object', 'shaped', 'map', 'set', 'bytes', 'packed', 'page', 'piece'] as const;
+const moreTags = ['array', 'object', 'shaped', 'map', 'set', 'bytes', 'packed', 'page', 'piece', 'nodes'] as const;
 const tag = Object.fromEntries([...tags, ...moreTags].map((name, number) => [name, number])) as Readonly<
   Record<(typeof tags)[number] | (typeof moreTags)[number], number>
 >;
+
+/** How a value is written that becomes a piece: as what `form` makes of it, or a part of XenStore. */
+export type PieceForm = ((value: object) => unknown) | 'nodes';
+
+/** Keys of what there is most of. */
+const knownShapes: readonly (readonly string[])[] = [
+  ['chunks', 'owners', 'used', 'spare'],
+  ['rows', 'columns'],
+  ['kind', 'snapshot'],
+  ['status', 'value', 'context', 'output', 'error', 'historyValue', 'children'],
+];
 
 /** Strings up to this length are written once and then by number. */
 const SHORT = 24;
 const PAGE = 4096;
 
-/** Writes values one after the other. Every page of 4096 bytes, and what `asPiece` answers for, becomes a piece. */
+/** Writes values one after the other. Every page of 4096 bytes, and what `forms` has, becomes a piece. */
 export class ValueWriter {
   private readonly out: ByteWriter;
-  private readonly shapes = new Map<string, number>();
+  /** Lists of keys, each of which has a number: those that both sides know, and those that were written. */
+  private shapes: (readonly string[])[] = [...knownShapes];
   private readonly words = new Map<string, number>();
   private readonly pieces: Pieces | undefined;
-  private readonly asPiece: ((value: object) => unknown) | undefined;
+  private readonly forms: ReadonlyMap<object, PieceForm> | undefined;
+  /** Writes one piece after the other. */
+  private inner: ValueWriter | undefined;
 
-  /** `asPiece` answers what is to be written of a value that becomes a piece, and undefined of all others. */
-  constructor(pieces?: Pieces, asPiece?: (value: object) => unknown) {
+  /** `forms`: the values that become pieces. */
+  constructor(pieces?: Pieces, forms?: ReadonlyMap<object, PieceForm>) {
     this.out = new ByteWriter(pieces ? 1 << 16 : 1 << 9);
     this.pieces = pieces;
-    this.asPiece = asPiece;
+    this.forms = forms;
   }
 
   take(): Uint8Array {
@@ -111,16 +127,10 @@ export class ValueWriter {
       out.uint(pieces.put(value, () => packed(value)));
       return;
     }
-    const form = pieces && this.asPiece?.(value);
+    const form = this.forms?.get(value);
     if (form !== undefined) {
-      out.uint(tag.piece);
-      out.uint(
-        pieces!.put(value, () => {
-          const piece = new ValueWriter();
-          piece.write(form);
-          return piece.take();
-        }),
-      );
+      out.uint(form === 'nodes' ? tag.nodes : tag.piece);
+      out.uint(pieces!.put(value, () => (form === 'nodes' ? nodesToBytes(value as SavedNode) : this.piece(form(value)))));
     } else if (Array.isArray(value)) {
       out.uint(tag.array);
       out.uint(value.length);
@@ -154,19 +164,30 @@ export class ValueWriter {
     }
   }
 
+  private piece(form: unknown): Uint8Array {
+    this.inner ??= new ValueWriter();
+    const { inner } = this;
+    inner.out.clear();
+    inner.shapes.length = knownShapes.length;
+    inner.words.clear();
+    inner.write(form);
+    return inner.take();
+  }
+
   private plain(value: Readonly<Record<string, unknown>>): void {
     const { out } = this;
     const keys = Object.keys(value);
-    const shape = keys.join('\0');
-    const known = this.shapes.get(shape);
-    if (known === undefined) {
-      this.shapes.set(shape, this.shapes.size);
+    const { shapes } = this;
+    let shape = shapes.length - 1;
+    while (shape >= 0 && !sameKeys(shapes[shape]!, keys)) shape--;
+    if (shape < 0) {
+      shapes.push(keys);
       out.uint(tag.object);
       out.uint(keys.length);
       for (const key of keys) this.text(key);
     } else {
       out.uint(tag.shaped);
-      out.uint(known);
+      out.uint(shape);
     }
     for (const key of keys) this.write(value[key]);
   }
@@ -199,7 +220,7 @@ export class ValueWriter {
 /** Reads what `ValueWriter` wrote. Total on bytes whose checksum is right; of others it may throw anything. */
 export class ValueReader {
   private readonly from: ByteReader;
-  private readonly shapes: (readonly string[])[] = [];
+  private readonly shapes: (readonly string[])[] = [...knownShapes];
   private readonly words: string[] = [];
   private readonly find: (number: number) => FoundPiece;
   constructor(bytes: Uint8Array, find: (number: number) => FoundPiece) {
@@ -278,6 +299,12 @@ export class ValueReader {
         found.note(value);
         return value;
       }
+      case tag.nodes: {
+        const found = this.find(from.uint());
+        const node = nodesFromBytes(found.bytes);
+        found.note(node);
+        return node;
+      }
       default:
         throw new Error('no such value');
     }
@@ -311,6 +338,12 @@ export class ValueReader {
 
 const arrays = [Uint8Array, Uint16Array, Int32Array, Float64Array] as const;
 
+function sameKeys(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 function isMostlyZeros(bytes: Uint8Array): boolean {
   let zeros = 0;
   for (let i = 0; i < bytes.length; i++) if (bytes[i] === 0) zeros++;
@@ -322,21 +355,26 @@ function isByteString(text: string): boolean {
   return true;
 }
 
+// One writer for all pages.
+const packedPage = new ByteWriter(2 * PAGE);
+
 /** A page without its runs of zero words: how many words are zeros, how many are not, and these. */
 function packed(page: Uint8Array): Uint8Array {
-  const words = new DataView(page.buffer, page.byteOffset, PAGE);
-  const out = new ByteWriter(256);
-  for (let at = 0; at < PAGE; ) {
+  const aligned = (page.byteOffset & 3) === 0 ? page : page.slice();
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, PAGE >> 2);
+  const count = words.length;
+  packedPage.clear();
+  for (let at = 0; at < count; ) {
     const start = at;
-    while (at < PAGE && words.getUint32(at, true) === 0) at += 4;
-    out.uint((at - start) >> 2);
-    if (at === PAGE) break;
+    while (at < count && words[at] === 0) at++;
+    packedPage.uint(at - start);
+    if (at === count) break;
     const first = at;
-    while (at < PAGE && words.getUint32(at, true) !== 0) at += 4;
-    out.uint((at - first) >> 2);
-    out.raw(page.subarray(first, at));
+    while (at < count && words[at] !== 0) at++;
+    packedPage.uint(at - first);
+    packedPage.raw(page.subarray(first << 2, at << 2));
   }
-  return out.take();
+  return packedPage.take();
 }
 
 function unpacked(bytes: Uint8Array): Uint8Array {

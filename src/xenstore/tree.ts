@@ -33,6 +33,8 @@ export interface SavedNode {
   readonly children: readonly SavedNode[];
 }
 
+const NO_CHILDREN: readonly SavedNode[] = [];
+
 export class StoreNode implements NodeView {
   readonly path: string;
   readonly name: string;
@@ -101,8 +103,17 @@ export class StoreNode implements NodeView {
   save(): SavedNode {
     if (this.saved) return this.saved;
     const { name, value, perms, generation, birth } = this;
-    const children = Array.from(this.childNodes(), (child) => child.save());
-    const size = children.reduce((sum, child) => sum + child.size, 1);
+    let children = NO_CHILDREN;
+    let size = 1;
+    if (this.children && this.children.size > 0) {
+      const saved: SavedNode[] = [];
+      for (const child of this.childNodes()) {
+        const one = child.save();
+        size += one.size;
+        saved.push(one);
+      }
+      children = saved;
+    }
     this.saved = { name, value, perms, generation, birth, size, children };
     return this.saved;
   }
