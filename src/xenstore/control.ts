@@ -97,10 +97,10 @@ function liveUpdate(_: XenStore, [what, ...rest]: readonly string[]): Outcome | 
 
 type Shown = readonly (readonly [shown: string, name: QuotaName])[];
 
-const line = (name: string, value: number): string => `${name.padEnd(17)}: ${`${value}`.padStart(8)}\n`;
+const line = (name: string, value: number, width: number): string => `${name.padEnd(width)}: ${`${value}`.padStart(8)}\n`;
 
 function settingsOf({ settings }: XenStore, shown: Shown): Outcome {
-  return accept({ reply: `Quotas of a domain:\n${shown.map(([text, name]) => line(text, settings.quotas[name])).join('')}` });
+  return accept({ reply: `Quotas of a domain:\n${shown.map(([text, name]) => line(text, settings.quotas[name], 17)).join('')}` });
 }
 
 function set([, name, text, ...rest]: readonly string[], shown: Shown): Outcome | undefined {
@@ -118,7 +118,9 @@ function usage(store: XenStore, domid: number): Outcome {
     ['nodes', store.tree.countOf(domid)],
     ['watches', connection?.watches.size ?? 0],
     ['transactions', connection?.transactions.size ?? 0],
+    // Requests whose events somebody has not read yet; here each is done when it is answered.
+    ['outstanding', 0],
     ['memory', store.memoryOf(domid)],
   ];
-  return accept({ reply: `Domain ${domid}:\n${used.map(([name, value]) => line(name, value)).join('')}` });
+  return accept({ reply: `Domain ${domid}:\n${used.map(([name, value]) => line(name, value, 16)).join('')}` });
 }

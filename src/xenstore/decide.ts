@@ -16,7 +16,7 @@ import { getFeature, getQuota, setFeature, setQuota } from './quota.ts';
 import { requestTypeOf } from './request.ts';
 import { type Connection, isSpecial, type XenStore } from './state.ts';
 import { View } from './view.ts';
-import { watchKey } from './watches.ts';
+import { sizeOfWatch, watchKey } from './watches.ts';
 
 /** A command that a client has sent. */
 type Request = Exclude<XenstoreCommand, { readonly type: `xenstore.${'connect' | 'domain_shutdown' | 'domain_gone' | 'tick'}` }>;
@@ -290,7 +290,7 @@ function watch(view: View, path: string, token: string, depth: number): Outcome 
   if (node.startsWith('@') ? !isSpecialPath(view, node) : !view.isNodePath(node)) return refuse('EINVAL');
   if (connection.watches.has(watchKey(node, token))) return refuse('EEXIST');
   if (!view.privileged && connection.watches.size >= view.limit('watches')) return refuse(store.profile.tooManyWatches);
-  if (view.lacksMemory(path.length + token.length)) return refuse('ENOMEM');
+  if (view.lacksMemory(sizeOfWatch({ node, token }))) return refuse('ENOMEM');
   const { conn } = connection;
   const registered: XenstoreFact = { type: 'xenstore.watch_registered', conn, path, token, depth };
   // It fires at once, so that the watcher looks at what is there.

@@ -24,9 +24,9 @@ export function evolve(store: XenStore, event: XenstoreFact, _seq: number): void
     case 'xenstore.transaction_started': {
       const connection = store.connections.get(event.conn)!;
       undo.assign(connection, 'lastTx', event.tx);
-      undo.put(connection.transactions, event.tx, new Transaction(event.conn, event.tx));
+      const generation = nextGeneration(store);
+      undo.put(connection.transactions, event.tx, new Transaction(event.conn, event.tx, generation, store.profile));
       undo.assign(store.rate, 'transactions', store.rate.transactions + 1);
-      nextGeneration(store);
       return;
     }
     case 'xenstore.node_accessed': {

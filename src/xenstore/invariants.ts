@@ -94,11 +94,18 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     }
     for (const [domid, sum] of bytes)
       if (tree.bytesOf(domid) !== sum) yield `the nodes of d${domid} take ${sum} bytes, counted ${tree.bytesOf(domid)}`;
-    for (const { conn, watches, unread, bytes: counted } of connections.values()) {
+    for (const { conn, watches, unread, transactions, bytes: counted } of connections.values()) {
       let sum = 0;
       for (const watch of watches.values()) sum += sizeOfWatch(watch);
       for (const event of unread) sum += sizeOfEvent(event);
       if (sum !== counted) yield `connection ${conn} takes ${sum} bytes, counted ${counted}`;
+      for (const transaction of transactions.values()) {
+        let copies = 0;
+        for (const access of transaction.accesses.values())
+          if (access.exists) copies += transaction.sizeOfCopy(access.path, access);
+        if (copies !== transaction.bytes)
+          yield `transaction ${transaction.id} of ${conn} takes ${copies} bytes, counted ${transaction.bytes}`;
+      }
     }
   },
 

@@ -62,7 +62,7 @@ test.each<[XenstoreVersion, number, string, string]>([
     '4.17',
     S,
     'CONTROL quota|nosuch|',
-    'Domain 0:\nnodes            :        5\nwatches          :        0\ntransactions     :        0\nmemory           :      230\n|',
+    'Domain 0:\nnodes           :        5\nwatches         :        0\ntransactions    :        0\noutstanding     :        0\nmemory          :      230\n|',
   ],
   ['4.17', S, 'CONTROL quota|500|', 'ERROR ENOENT|'],
   ['4.17', S, 'CONTROL quota|set|nodes|0|', 'ERROR EINVAL|'],
@@ -122,6 +122,29 @@ test('a domain has so much memory: nodes, watches, transactions and unread event
   for (let i = 0; i < 200; i++) heard += fired(`/local/domain/3/b/${i}|`);
   expect(heard).toBeGreaterThan(0);
   expect(heard).toBeLessThan(50);
+});
+
+// What both daemons were seen to count; in a transaction it has to do with how long their generation is in decimal.
+test.each<[XenstoreVersion, number[]]>([
+  ['4.17', [47, 98, 116, 171, 179, 197, 217, 217, 287, 272, 386, 386, 217, 199, 136]],
+  ['4.22', [39, 82, 100, 147, 155, 173, 193, 193, 255, 240, 338, 338, 193, 175, 120]],
+])('%s: what each thing takes of it', (version, bytes) => {
+  const { store, ask } = started(version);
+  for (let i = 0; i < 10; i++) ask(S, `WRITE /other|${i}`); // A generation of two digits.
+  const counted = [store.memoryOf(3)];
+  const requests = ['WRITE k|', `WRITE k|${'v'.repeat(18)}`, 'WRITE k2|vv', 'SET_PERMS k2|n3|r0|', 'WATCH k|t|'];
+  const before = [...requests, 'WATCH /local/domain/3/k2|tt|', 'TRANSACTION_START |'];
+  const inside = ['READ k|', 'WRITE k|abc', 'WRITE k3|abc', 'READ nope|', 'TRANSACTION_END F|'];
+  const count = (requests: readonly string[], tx = 0): void => {
+    for (const text of requests) {
+      ask(3, text, tx);
+      counted.push(store.memoryOf(3));
+    }
+  };
+  count(before);
+  count(inside, store.connections.get(3)!.lastTx);
+  count(['UNWATCH k|t|', 'RM k2|']);
+  expect(counted).toEqual(bytes);
 });
 
 test('who does not read hears of each thing once, whatever happens how often; of domains always', () => {

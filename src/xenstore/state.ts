@@ -313,7 +313,7 @@ export class XenStore {
         this.watches.add(watch);
       }
       for (const transaction of transactions)
-        connection.transactions.set(transaction.id, restored(saved.conn, transaction, this.tree));
+        connection.transactions.set(transaction.id, restored(saved.conn, transaction, this));
       this.connections.set(saved.conn, connection);
     }
   }
@@ -340,7 +340,7 @@ export class XenStore {
 type TransactionSnapshot = ReturnType<typeof snapshotOf>;
 
 function snapshotOf(transaction: Transaction, tree: Tree) {
-  const { id, failed, births, bytes } = transaction;
+  const { id, generation, failed, births, bytes } = transaction;
   const accesses = Array.from(transaction.accesses.values(), (access) => {
     // A list that is still the store's need not be saved: it is found again by the path.
     const isStores = access.frozen === undefined && access.origin !== undefined && tree.get(access.path) === access.origin;
@@ -352,11 +352,11 @@ function snapshotOf(transaction: Transaction, tree: Tree) {
       removed: [...access.removed],
     };
   });
-  return { id, failed, births, bytes, owned: [...transaction.owned], accesses };
+  return { id, generation, failed, births, bytes, owned: [...transaction.owned], accesses };
 }
 
-function restored(conn: number, saved: TransactionSnapshot, tree: Tree): Transaction {
-  const transaction = new Transaction(conn, saved.id);
+function restored(conn: number, saved: TransactionSnapshot, { tree, profile }: XenStore): Transaction {
+  const transaction = new Transaction(conn, saved.id, saved.generation, profile);
   transaction.failed = saved.failed;
   transaction.births = saved.births;
   transaction.bytes = saved.bytes;

@@ -3,7 +3,7 @@ import { mix } from '../tables/table.ts';
 import { hashText } from './hash.ts';
 import { nameOf, parentOf } from './path.ts';
 import { hashPermissions, type Permissions } from './perms.ts';
-import type { NodeView, StoreNode } from './tree.ts';
+import type { NodeSizes, NodeView, StoreNode } from './tree.ts';
 import type { Undoable } from './undo.ts';
 
 /** The generation of what is not there. */
@@ -85,6 +85,10 @@ export class Access implements NodeView {
   }
 }
 
+/** What of a copy a request changes. */
+type Content = Pick<Access, 'exists' | 'value' | 'perms' | 'childBytes'>;
+const contentKeys = ['exists', 'value', 'perms', 'childBytes'] as const satisfies readonly (keyof Content)[];
+
 export class Transaction {
   readonly conn: number;
   readonly id: number;
@@ -98,41 +102,52 @@ export class Transaction {
   births = 0;
   /** What its copies take. */
   bytes = 0;
+  /** The store's generation when it began: its copies are stored under paths that start with it. */
+  readonly generation: number;
+  private readonly sizes: NodeSizes;
 
-  constructor(conn: number, id: number) {
+  constructor(conn: number, id: number, generation: number, sizes: NodeSizes) {
     this.conn = conn;
     this.id = id;
+    this.generation = generation;
+    this.sizes = sizes;
   }
 
   /** Looks at a node for the first time. */
   access(undo: Undoable, path: string, origin: StoreNode | undefined): Access {
     const access = new Access(path, this.accesses.size, origin);
     undo.put(this.accesses, path, access);
-    undo.assign(this, 'bytes', this.bytes + path.length + access.value.length);
+    undo.assign(this, 'bytes', this.bytes + this.sizeOf(access));
     return access;
+  }
+
+  /** What the copy of a node takes. */
+  sizeOfCopy(path: string, { value, perms, childBytes }: Pick<NodeView, 'value' | 'perms' | 'childBytes'>): number {
+    const { nodeHeader, permissionSize } = this.sizes;
+    const name = `${this.generation}/`.length + path.length;
+    return name + nodeHeader + permissionSize * perms.length + value.length + childBytes;
+  }
+  /** That there is no node takes nothing. */
+  private sizeOf(access: Access): number {
+    return access.exists ? this.sizeOfCopy(access.path, access) : 0;
   }
 
   create(undo: Undoable, path: string, content: { value: string; perms: Permissions; generation: number }): void {
     const access = this.accesses.get(path)!;
     undo.assign(this, 'births', this.births + 1);
-    undo.assign(access, 'exists', true);
-    this.hold(undo, access, content.value);
-    undo.assign(access, 'perms', content.perms);
+    this.change(undo, access, content.generation, { exists: true, value: content.value, perms: content.perms });
     undo.assign(access, 'born', this.births);
-    this.change(undo, access, content.generation);
     this.count(undo, content.perms[0]!.domid, 1);
     const parent = this.accesses.get(parentOf(path))!;
     const name = nameOf(path);
     undo.put(parent.added, name, this.births);
-    undo.assign(parent, 'childBytes', parent.childBytes + name.length + 1);
-    this.change(undo, parent, content.generation);
+    this.change(undo, parent, content.generation, { childBytes: parent.childBytes + name.length + 1 });
   }
 
   remove(undo: Undoable, path: string, generation: number): void {
     const access = this.accesses.get(path)!;
-    undo.assign(access, 'exists', false);
+    this.change(undo, access, generation, { exists: false });
     undo.assign(access, 'born', 0);
-    this.change(undo, access, generation);
     this.count(undo, access.perms[0]!.domid, -1);
     const parent = this.accesses.get(parentOf(path))!;
     const name = nameOf(path);
@@ -140,24 +155,21 @@ export class Transaction {
     if (!parent.lists(name)) return;
     if (parent.inherits(name)) undo.include(parent.removed, name);
     else undo.drop(parent.added, name);
-    undo.assign(parent, 'childBytes', parent.childBytes - name.length - 1);
-    this.change(undo, parent, generation);
+    this.change(undo, parent, generation, { childBytes: parent.childBytes - name.length - 1 });
   }
 
   write(undo: Undoable, path: string, value: string, generation: number): void {
     const access = this.accesses.get(path)!;
-    this.hold(undo, access, value);
+    this.change(undo, access, generation, { value });
     undo.assign(access, 'written', true);
-    this.change(undo, access, generation);
   }
 
   setPerms(undo: Undoable, path: string, perms: Permissions, generation: number): void {
     const access = this.accesses.get(path)!;
     this.count(undo, access.perms[0]!.domid, -1);
     this.count(undo, perms[0]!.domid, 1);
-    undo.assign(access, 'perms', perms);
+    this.change(undo, access, generation, { perms });
     undo.assign(access, 'permsSet', true);
-    this.change(undo, access, generation);
   }
 
   /** The wider kind wins, as in queue_watches(). */
@@ -173,11 +185,10 @@ export class Transaction {
     return hash;
   }
 
-  private hold(undo: Undoable, access: Access, value: string): void {
-    undo.assign(this, 'bytes', this.bytes + value.length - access.value.length);
-    undo.assign(access, 'value', value);
-  }
-  private change(undo: Undoable, access: Access, generation: number): void {
+  private change(undo: Undoable, access: Access, generation: number, content: Partial<Content>): void {
+    const before = this.sizeOf(access);
+    for (const key of contentKeys) if (content[key] !== undefined) undo.assign(access, key, content[key]);
+    undo.assign(this, 'bytes', this.bytes + this.sizeOf(access) - before);
     undo.assign(access, 'modified', true);
     undo.assign(access, 'generation', generation);
   }

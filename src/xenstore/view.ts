@@ -77,7 +77,8 @@ export class View {
         this.spoil();
         return { errno: 'ENOSPC' };
       }
-      const bytes = path.length + (this.store.node(path)?.value.length ?? 0);
+      const node = this.store.node(path);
+      const bytes = node ? transaction.sizeOfCopy(path, node) : 0;
       if (this.lacksMemory(bytes)) {
         this.spoil();
         return { errno: 'ENOMEM' };

@@ -21,7 +21,7 @@ export interface Watch {
 export const watchKey = (node: string, token: string): string => `${node}\0${token}`;
 
 /** What a watch takes of the daemon's memory, and an event that waits, which is given as its key. */
-export const sizeOfWatch = ({ path, token }: Watch): number => path.length + token.length;
+export const sizeOfWatch = ({ node, token }: Pick<Watch, 'node' | 'token'>): number => node.length + token.length;
 export const sizeOfEvent = (key: string): number => key.length + 1 + HEADER;
 const HEADER = 16;
 
