@@ -35,6 +35,7 @@ export class XenstoreSockets implements Listener {
   private readonly dirty = new Set<Client>();
   /** What else leaves the host, as soon as the steps that it came of are safe. */
   private outgoing: (() => void)[] = [];
+  /** Set while there is something to make safe, at the end of this turn of the event loop. */
   private commitment: NodeJS.Immediate | undefined;
   /** The request whose step is being taken: its reply carries these numbers. */
   private current: { readonly command: Command; readonly req_id: number; readonly tx_id: number } | undefined;
@@ -72,9 +73,11 @@ export class XenstoreSockets implements Listener {
   input(command: Command, origin: string): Outcome | undefined {
     if (this.broken) return undefined;
     const { dispatcher, clock } = this.options;
-    this.commitment ??= setImmediate(() => this.commit());
     try {
-      dispatcher.run(clock());
+      if (!this.commitment) {
+        this.commitment = setImmediate(() => this.commit());
+        dispatcher.run(clock());
+      }
       return dispatcher.input(command, origin);
     } catch (error) {
       this.fail(error);

@@ -253,7 +253,7 @@ export class Dispatcher implements System {
     this.options.onStep?.(step);
     for (const event of eventsOf(outcome)) this.directory.deliver(event, seq, origin);
     this.dom0.notice(step);
-    if (!isBehindRing(step)) this.directory.send(origin, returnOf(step));
+    if (this.directory.has(origin) && !isBehindRing(step)) this.directory.send(origin, returnOf(step));
     const { failed } = this.directory;
     if (failed)
       throw new HypervisorBug(`the actor ${failed.id} failed at step ${seq}: ${String(failed.error)}`, { cause: failed.error });
