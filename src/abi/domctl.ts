@@ -1,4 +1,5 @@
 // What tools ask of the hypervisor about domains (public/domctl.h and public/arch-x86/xen.h of 4.17); the same at both widths.
+import { xenctl_bitmap } from './bitmap.ts';
 import { domid_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_aligned_t } from './scalars.ts';
 import { array, bytes, struct, union } from './struct.ts';
 
@@ -271,8 +272,6 @@ export const xen_domctl_gdbsx_domstatus = struct('xen_domctl_gdbsx_domstatus', {
   vcpu_ev: uint32_t,
 });
 export const xen_domctl_set_broken_page_p2m = struct('xen_domctl_set_broken_page_p2m', { pfn: uint64_aligned_t });
-/** A bit for each pCPU or node, `nr_bits` of them at `bitmap`. */
-export const xenctl_bitmap = struct('xenctl_bitmap', { bitmap: uint64_aligned_t, nr_bits: uint32_t });
 export const xen_domctl_vcpuaffinity = struct('xen_domctl_vcpuaffinity', {
   vcpu: uint32_t,
   flags: uint32_t,

@@ -1,6 +1,9 @@
 // The layouts and numbers of src/abi against those that a C compiler finds in Xen's public headers.
 import { describe, expect, test } from 'vitest';
+import * as bitmap from './bitmap.ts';
+import * as dm from './dm.ts';
 import * as domctl from './domctl.ts';
+import * as domctlState from './domctl-state.ts';
 import * as eventChannel from './event-channel.ts';
 import * as grantTable from './grant-table.ts';
 import * as hvm from './hvm.ts';
@@ -8,6 +11,7 @@ import * as hypercall from './hypercall.ts';
 import * as memory from './memory.ts';
 import * as mmu from './mmu.ts';
 import * as physdev from './physdev.ts';
+import * as platform from './platform.ts';
 import * as sched from './sched.ts';
 import * as sharedInfo from './shared-info.ts';
 import * as startInfo from './start-info.ts';
@@ -200,6 +204,7 @@ const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string
   mmuext_op: ['cmd 0, arg1 8, arg2 16; 24', 'cmd 0, arg1 4, arg2 8; 12'],
   callback_register: ['type 0, flags 2, address 8; 16', 'type 0, flags 2, cs 4, address 8; 12'],
   callback_unregister: ['type 0, _unused 2; 4'],
+  iret_context: ['rax 0, r11 8, rcx 16, flags 24, rip 32, cs 40, rflags 48, rsp 56, ss 64; 72'],
   xennmi_callback: ['handler_address 0, pad 8; 16', 'handler_address 0, pad 4; 8'],
   // public/sched.h, vcpu.h, domctl.h
   sched_pin_override: ['pcpu 0; 4'],
@@ -207,6 +212,136 @@ const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string
   xenctl_bitmap: ['bitmap 0, nr_bits 8; 16'],
   xen_domctl_vcpuaffinity: ['vcpu 0, flags 4, cpumap_hard 8, cpumap_soft 24; 40'],
   xen_domctl_nodeaffinity: ['nodemap 0; 16'],
+  // public/hvm/dm_op.h, platform.h, sysctl.h, domctl.h
+  xen_dm_op_buf: ['h 0, size 8; 16', 'h 0, size 4; 8'],
+  xen_dm_op_create_ioreq_server: ['handle_bufioreq 0, pad 1, id 4; 6'],
+  xen_dm_op_get_ioreq_server_info: ['id 0, flags 2, bufioreq_port 4, ioreq_gfn 8, bufioreq_gfn 16; 24'],
+  xen_dm_op_ioreq_server_range: ['id 0, pad 2, type 4, start 8, end 16; 24'],
+  xen_dm_op_set_ioreq_server_state: ['id 0, enabled 2, pad 3; 4'],
+  xen_dm_op_destroy_ioreq_server: ['id 0, pad 2; 4'],
+  xen_dm_op_track_dirty_vram: ['nr 0, pad 4, first_pfn 8; 16'],
+  xen_dm_op_set_pci_intx_level: ['domain 0, bus 2, device 3, intx 4, level 5; 6'],
+  xen_dm_op_set_isa_irq_level: ['isa_irq 0, level 1; 2'],
+  xen_dm_op_set_pci_link_route: ['link 0, isa_irq 1; 2'],
+  xen_dm_op_modified_memory: ['nr_extents 0, opaque 4; 8'],
+  xen_dm_op_modified_memory_extent: ['nr 0, pad 4, first_pfn 8; 16'],
+  xen_dm_op_set_mem_type: ['nr 0, mem_type 4, pad 6, first_pfn 8; 16'],
+  xen_dm_op_inject_event: ['vcpuid 0, vector 4, type 5, insn_len 6, pad0 7, error_code 8, pad1 12, cr2 16; 24'],
+  xen_dm_op_inject_msi: ['data 0, pad 4, addr 8; 16'],
+  xen_dm_op_map_mem_type_to_ioreq_server: ['id 0, type 2, flags 4, opaque 8; 16'],
+  xen_dm_op_remote_shutdown: ['reason 0; 4'],
+  xen_dm_op_relocate_memory: ['size 0, pad 4, src_gfn 8, dst_gfn 16; 24'],
+  xen_dm_op_pin_memory_cacheattr: ['start 0, end 8, type 16, pad 20; 24'],
+  xen_dm_op_nr_vcpus: ['vcpus 0; 4'],
+  xen_platform_op: ['cmd 0, interface_version 4, u 8; 136'],
+  xenpf_settime32: ['secs 0, nsecs 4, system_time 8; 16'],
+  xenpf_settime64: ['secs 0, nsecs 8, mbz 12, system_time 16; 24'],
+  xenpf_add_memtype: ['mfn 0, nr_mfns 8, type 16, handle 20, reg 24; 32', 'mfn 0, nr_mfns 4, type 12, handle 16, reg 20; 24'],
+  xenpf_del_memtype: ['handle 0, reg 4; 8'],
+  xenpf_read_memtype: ['reg 0, mfn 8, nr_mfns 16, type 24; 32', 'reg 0, mfn 4, nr_mfns 8, type 16; 20'],
+  xenpf_microcode_update: ['data 0, length 8; 16', 'data 0, length 4; 8'],
+  xenpf_platform_quirk: ['quirk_id 0; 4'],
+  xenpf_efi_runtime_call: ['function 0, misc 4, status 8, u 16; 56', 'function 0, misc 4, status 8, u 12; 40'],
+  xenpf_firmware_info: ['type 0, index 4, u 8, u.kbd_shift_flags 8; 40', 'type 0, index 4, u 8, u.kbd_shift_flags 8; 36'],
+  xenpf_enter_acpi_sleep: ['val_a 0, val_b 2, sleep_state 4, flags 8; 12'],
+  xenpf_change_freq: ['flags 0, cpu 4, freq 8; 16'],
+  xenpf_getidletime: [
+    'cpumap_bitmap 0, cpumap_nr_cpus 8, idletime 16, now 24; 32',
+    'cpumap_bitmap 0, cpumap_nr_cpus 4, idletime 8, now 12; 20',
+  ],
+  xen_processor_cx: [
+    'reg 0, reg.space_id 0, reg.bit_width 4, reg.bit_offset 8, reg.access_size 12, reg.address 16, type 24, latency 28, power 32, dpcnt 36, dp 40; 48',
+    'reg 0, reg.space_id 0, reg.bit_width 4, reg.bit_offset 8, reg.access_size 12, reg.address 16, type 24, latency 28, power 32, dpcnt 36, dp 40; 44',
+  ],
+  xen_processor_px: ['core_frequency 0, power 8, transition_latency 16, bus_master_latency 24, control 32, status 40; 48'],
+  xenpf_set_processor_pminfo: [
+    'id 0, type 4, u 8, u.power 8, u.power.count 8, u.power.flags 12, u.power.states 16, u.perf 8, u.perf.flags 8, u.perf.platform_limit 12, u.perf.control_register 16, u.perf.control_register.descriptor 16, u.perf.control_register.length 18, u.perf.control_register.space_id 20, u.perf.control_register.bit_width 21, u.perf.control_register.bit_offset 22, u.perf.control_register.reserved 23, u.perf.control_register.address 24, u.perf.status_register 32, u.perf.status_register.descriptor 32, u.perf.status_register.length 34, u.perf.status_register.space_id 36, u.perf.status_register.bit_width 37, u.perf.status_register.bit_offset 38, u.perf.status_register.reserved 39, u.perf.status_register.address 40, u.perf.state_count 48, u.perf.states 56, u.perf.domain_info 64, u.perf.shared_type 104, u.pdc 8; 112',
+    'id 0, type 4, u 8, u.power 8, u.power.count 8, u.power.flags 12, u.power.states 16, u.perf 8, u.perf.flags 8, u.perf.platform_limit 12, u.perf.control_register 16, u.perf.control_register.descriptor 16, u.perf.control_register.length 18, u.perf.control_register.space_id 20, u.perf.control_register.bit_width 21, u.perf.control_register.bit_offset 22, u.perf.control_register.reserved 23, u.perf.control_register.address 24, u.perf.status_register 32, u.perf.status_register.descriptor 32, u.perf.status_register.length 34, u.perf.status_register.space_id 36, u.perf.status_register.bit_width 37, u.perf.status_register.bit_offset 38, u.perf.status_register.reserved 39, u.perf.status_register.address 40, u.perf.state_count 48, u.perf.states 52, u.perf.domain_info 56, u.perf.shared_type 96, u.pdc 8; 100',
+  ],
+  xenpf_pcpuinfo: ['xen_cpuid 0, max_present 4, flags 8, apic_id 12, acpi_id 16; 20'],
+  xenpf_pcpu_version: ['xen_cpuid 0, max_present 4, vendor_id 8, family 20, model 24, stepping 28; 32'],
+  xenpf_cpu_ol: ['cpuid 0; 4'],
+  xenpf_cpu_hotadd: ['apic_id 0, acpi_id 4, pxm 8; 12'],
+  xenpf_mem_hotadd: ['spfn 0, epfn 8, pxm 16, flags 20; 24'],
+  xenpf_core_parking: ['type 0, idle_nums 4; 8'],
+  xenpf_resource_entry: ['u 0, rsvd 4, idx 8, val 16; 24'],
+  xenpf_resource_op: ['nr_entries 0, cpu 4, entries 8; 16', 'nr_entries 0, cpu 4, entries 8; 12'],
+  xenpf_symdata: ['namelen 0, symnum 4, name 8, address 16, type 24; 32', 'namelen 0, symnum 4, name 8, address 12, type 20; 24'],
+  xen_sysctl_tbuf_op: ['cmd 0, cpu_mask 8, cpu_mask.bitmap 8, cpu_mask.nr_bits 16, evt_mask 24, buffer_mfn 32, size 40; 48'],
+  xen_sysctl_perfc_op: ['cmd 0, nr_counters 4, nr_vals 8, desc 16, val 24; 32'],
+  xen_sysctl_getcpuinfo: ['max_cpus 0, info 8, nr_cpus 16; 24'],
+  xen_sysctl_availheap: ['min_bitwidth 0, max_bitwidth 4, node 8, avail_bytes 16; 24'],
+  xen_sysctl_get_pmstat: [
+    'type 0, cpuid 4, u 8, u.getpx 8, u.getpx.total 8, u.getpx.usable 9, u.getpx.last 10, u.getpx.cur 11, u.getpx.trans_pt 16, u.getpx.pt 24, u.getcx 8, u.getcx.nr 8, u.getcx.last 12, u.getcx.idle_time 16, u.getcx.triggers 24, u.getcx.residencies 32, u.getcx.nr_pc 40, u.getcx.nr_cc 44, u.getcx.pc 48, u.getcx.cc 56; 64',
+  ],
+  xen_sysctl_cpu_hotplug: ['cpu 0, op 4; 8'],
+  xen_sysctl_pm_op: ['cmd 0, cpuid 4, u 8, u.set_sched_opt_smt 8, u.get_max_cstate 8; 128'],
+  // Xen reads these at its own width, whoever asks.
+  xen_sysctl_page_offline_op: ['cmd 0, start 4, end 8, status 16; 24'],
+  xen_sysctl_lockprof_op: ['cmd 0, max_elem 4, nr_elem 8, time 16, data 24; 32'],
+  xen_sysctl_cputopo: ['core 0, socket 4, node 8; 12'],
+  xen_sysctl_cputopoinfo: ['num_cpus 0, cputopo 8; 16'],
+  xen_sysctl_meminfo: ['memsize 0, memfree 8; 16'],
+  xen_sysctl_numainfo: ['num_nodes 0, meminfo 8, distance 16; 24'],
+  xen_sysctl_cpupool_op: [
+    'op 0, cpupool_id 4, sched_id 8, domid 12, cpu 16, n_dom 20, cpumap 24, cpumap.bitmap 24, cpumap.nr_bits 32; 40',
+  ],
+  xen_sysctl_arinc653_schedule: ['major_frame 0, num_sched_entries 8, sched_entries 16; 2064'],
+  xen_sysctl_scheduler_op: [
+    'cpupool_id 0, sched_id 4, cmd 8, u 16, u.sched_arinc653 16, u.sched_arinc653.schedule 16, u.sched_credit 16, u.sched_credit.tslice_ms 16, u.sched_credit.ratelimit_us 20, u.sched_credit.vcpu_migr_delay_us 24, u.sched_credit2 16, u.sched_credit2.ratelimit_us 16; 32',
+  ],
+  xen_sysctl_coverage_op: ['cmd 0, size 4, buffer 8; 16'],
+  xen_sysctl_psr_cmt_op: ['cmd 0, flags 4, u 8, u.data 8; 16'],
+  xen_sysctl_pcitopoinfo: ['num_devs 0, devs 8, nodes 16; 24'],
+  xen_sysctl_psr_alloc: ['cmd 0, target 4, u 8; 20'],
+  xen_sysctl_cpu_levelling_caps: ['caps 0; 4'],
+  xen_sysctl_cpu_featureset: ['index 0, nr_features 4, features 8; 16'],
+  xen_sysctl_livepatch_op: [
+    'cmd 0, pad 4, u 8, u.upload 8, u.upload.name 8, u.upload.name.name 8, u.upload.name.size 16, u.upload.name.pad 18, u.upload.size 24, u.upload.payload 32, u.list 8, u.list.version 8, u.list.idx 12, u.list.nr 16, u.list.pad 20, u.list.name_total_size 24, u.list.metadata_total_size 28, u.list.status 32, u.list.name 40, u.list.len 48, u.list.metadata 56, u.list.metadata_len 64; 72',
+  ],
+  xen_sysctl_cpu_policy: ['index 0, nr_leaves 4, nr_msrs 8, _rsvd 12, leaves 16, msrs 24; 32'],
+  xen_cpuid_leaf: ['leaf 0, subleaf 4, a 8, b 12, c 16, d 20; 24'],
+  xen_msr_entry: ['idx 0, flags 4, val 8; 16'],
+  xen_domctl_shadow_op: [
+    'op 0, mode 4, mb 8, dirty_bitmap 16, pages 24, stats 32, stats.fault_count 32, stats.dirty_count 36; 40',
+  ],
+  xen_domctl_schedparam_vcpu: [
+    'u 0, u.credit 0, u.credit.weight 0, u.credit.cap 2, u.rtds 0, u.rtds.period 0, u.rtds.budget 4, u.rtds.flags 8, vcpuid 12; 16',
+  ],
+  xen_domctl_scheduler_op: [
+    'sched_id 0, cmd 4, u 8, u.credit 8, u.credit.weight 8, u.credit.cap 10, u.credit2 8, u.credit2.weight 8, u.credit2.cap 10, u.rtds 8, u.rtds.period 8, u.rtds.budget 12, u.rtds.flags 16, u.v 8, u.v.vcpus 8, u.v.nr_vcpus 16, u.v.padding 20; 24',
+  ],
+  xen_domctl_hvmcontext: ['size 0, buffer 8; 16'],
+  xen_domctl_hvmcontext_partial: ['type 0, instance 4, bufsz 8, buffer 16; 24'],
+  xen_domctl_ext_vcpucontext: [
+    'vcpu 0, size 4, syscall32_callback_eip 8, sysenter_callback_eip 16, syscall32_callback_cs 24, sysenter_callback_cs 26, syscall32_disables_events 28, sysenter_disables_events 29, vmce 32; 64',
+  ],
+  xen_domctl_debug_op: ['op 0, vcpu 4; 8'],
+  xen_domctl_vcpuextstate: ['vcpu 0, xfeature_mask 8, size 16, buffer 24; 32'],
+  xen_domctl_vcpu_msr: ['index 0, reserved 4, value 8; 16'],
+  xen_domctl_vcpu_msrs: ['vcpu 0, msr_count 4, msrs 8; 16'],
+  xen_domctl_cpu_policy: ['nr_leaves 0, nr_msrs 4, leaves 8, msrs 16, err_leaf 24, err_subleaf 28, err_msr 32; 40'],
+  xen_domctl_vnuma: [
+    'nr_vnodes 0, nr_vmemranges 4, nr_vcpus 8, pad 12, vdistance 16, vcpu_to_vnode 24, vnode_to_pnode 32, vmemrange 40; 48',
+  ],
+  xen_vmemrange: ['start 0, end 8, flags 16, nid 20; 24'],
+  xen_domctl_assign_device: ['dev 0, flags 4, u 8, u.pci 8, u.pci.machine_sbdf 8, u.dt 8, u.dt.size 8, u.dt.path 16; 24'],
+  xen_domctl_get_device_group: ['machine_sbdf 0, max_sdevs 4, num_sdevs 8, sdev_array 16; 24'],
+  xen_domctl_bind_pt_irq: [
+    'machine_irq 0, irq_type 4, u 8, u.isa 8, u.isa.isa_irq 8, u.pci 8, u.pci.bus 8, u.pci.device 9, u.pci.intx 10, u.msi 8, u.msi.gvec 8, u.msi.gflags 12, u.msi.gtable 16; 24',
+  ],
+  xen_domctl_gdbsx_memio: ['pgd3val 0, gva 8, uva 16, len 24, gwr 28, remain 32; 40'],
+  xen_domctl_vm_event_op: ['op 0, mode 4, u 8, u.port 8, u.version 8; 12'],
+  xen_domctl_mem_sharing_op: ['op 0, enable 1; 2'],
+  xen_domctl_monitor_op: [
+    'op 0, event 4, u 8, u.mov_to_cr 8, u.mov_to_cr.index 8, u.mov_to_cr.sync 9, u.mov_to_cr.onchangeonly 10, u.mov_to_cr.pad1 11, u.mov_to_cr.pad2 12, u.mov_to_cr.bitmask 16, u.guest_request 8, u.guest_request.sync 8, u.guest_request.allow_userspace 9; 24',
+  ],
+  xen_domctl_audit_p2m: ['orphans 0, m2p_bad 8, p2m_bad 16; 24'],
+  xen_domctl_cacheflush: ['start_pfn 0, nr_pfns 8; 16'],
+  xen_domctl_psr_cmt_op: ['cmd 0, data 4; 8'],
+  xen_domctl_psr_alloc: ['cmd 0, target 4, data 8; 16'],
+  xen_domctl_vuart_op: ['cmd 0, type 4, gfn 8, console_domid 16, pad 18, evtchn 20; 24'],
+  xen_domctl_vmtrace_op: ['cmd 0, vcpu 4, key 8, value 16; 24'],
   // public/io/xs_wire.h
   xsd_sockmsg: ['type 0, req_id 4, tx_id 8, len 12; 16'],
 };
@@ -246,6 +381,10 @@ const numbers: Readonly<Record<string, string>> = {
 };
 
 const abi: Readonly<Record<string, unknown>> = {
+  ...bitmap,
+  ...dm,
+  ...domctlState,
+  ...platform,
   ...domctl,
   ...eventChannel,
   ...grantTable,

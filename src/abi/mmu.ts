@@ -24,3 +24,16 @@ export const callback_register = {
 export const callback_unregister = struct('callback_unregister', { type: uint16_t, _unused: uint16_t });
 
 export const xennmi_callback = struct('xennmi_callback', { handler_address: xen_ulong_t, pad: xen_ulong_t });
+
+/** What the stack has when a kernel of 64 bits calls iret (public/arch-x86/xen-x86_64.h); a kernel of 32 bits has eax and the frame. */
+export const iret_context = struct('iret_context', {
+  rax: uint64_t,
+  r11: uint64_t,
+  rcx: uint64_t,
+  flags: uint64_t,
+  rip: uint64_t,
+  cs: uint64_t,
+  rflags: uint64_t,
+  rsp: uint64_t,
+  ss: uint64_t,
+});

@@ -109,7 +109,7 @@ function decideMemory(xen: Xen, command: CommandsOf<'p2m'>, now: Ns, guest: Gues
 function decideMm(xen: Xen, command: CommandsOf<'mm'>, now: Ns, guest: GuestReader): Outcome {
   const outcome = mm.decide(xen, command, guest);
   return command.type === 'mm.iret' && !outcome.ok && outcome.errno === 'EFAULT'
-    ? crash(xen, command.domid, 'EFAULT', 'no page tables for user mode', now, guest)
+    ? crash(xen, command.domid, 'EFAULT', 'an iret that leads nowhere', now, guest)
     : domain.letGo(xen, outcome, now, guest);
 }
 

@@ -23,6 +23,8 @@ export interface Caller {
   readonly vcpu: number;
   /** Of the guest's registers and pointers, in bits. */
   readonly width: 32 | 64;
+  /** The stack pointer, where iret finds its frame; a caller that has none can not make that call. */
+  readonly rsp?: bigint;
 }
 
 /** The number and arguments of a hypercall that go on with one that was interrupted, as Xen leaves them in the guest's registers. */

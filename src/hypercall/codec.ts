@@ -34,8 +34,11 @@ export interface Codec {
   readonly always?: boolean;
   /** What is written back when it is done: fields that the answer has by the same name, or what follows from the answer. */
   readonly out?: readonly string[] | ((answer: Plain, given: Plain, call: Call) => Plain);
-  /** Writes of another kind (into lists of the guest's); false where a pointer leads nowhere. */
-  readonly write?: (answer: Plain, given: Plain, call: Call) => boolean;
+  /**
+   * Writes of another kind (into lists of the guest's); false where a pointer leads nowhere, or the name of the error where there is too
+   * little room.
+   */
+  readonly write?: (answer: Plain, given: Plain, call: Call) => boolean | Errno;
   /** What the call returns when it is done: a field of the answer; 0 where left out. */
   readonly rc?: string;
 }
@@ -65,7 +68,8 @@ export function finish(call: Call, codec: Codec, given: Plain, outcome: Outcome,
   const answer = (outcome.value ?? {}) as Plain;
   if (codec.out && codec.struct && !call.guest.write(codec.struct, pointer, resultsOf(codec, answer, given, call)))
     return errnoNumber('EFAULT');
-  if (codec.write && !codec.write(answer, given, call)) return errnoNumber('EFAULT');
+  const written = codec.write?.(answer, given, call) ?? true;
+  if (written !== true) return errnoNumber(written || 'EFAULT');
   return codec.rc === undefined ? 0 : Number(answer[codec.rc]);
 }
 

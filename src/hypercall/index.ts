@@ -4,14 +4,17 @@ import { HYPERVISOR } from '../abi/hypercall.ts';
 import { SCHEDOP } from '../abi/sched.ts';
 import { Call, type Caller, type Port, type Result, uint } from './call.ts';
 import { type Codecs, perform } from './codec.ts';
-import { performDomctl, performSysctl } from './control.ts';
+import { performDmOp } from './dm.ts';
+import { performDomctl } from './domctl.ts';
 import { eventChannelOp } from './event-channel.ts';
 import { performGrantTableOp } from './grant-table.ts';
 import { bareHvmOp, hvmOp, performConsoleIo, physdevOp, takesNothing } from './machine.ts';
 import { performMemoryOp } from './memory.ts';
 import { callbackOp, mmCalls, nmiOp } from './mm.ts';
 import { performMulticall } from './multicall.ts';
+import { performPlatformOp } from './platform.ts';
 import { performSetTimer, performShutdown, performVcpuOp, schedOp } from './scheduling.ts';
+import { performSysctl } from './sysctl.ts';
 import { performVersion } from './version.ts';
 
 /** Those whose first argument is the sub-operation and whose second points at its structure. */
@@ -34,6 +37,8 @@ const others: Readonly<Record<number, (call: Call) => Result>> = {
   [HYPERVISOR.vcpu_op]: performVcpuOp,
   [HYPERVISOR.sysctl]: performSysctl,
   [HYPERVISOR.domctl]: performDomctl,
+  [HYPERVISOR.platform_op]: performPlatformOp,
+  [HYPERVISOR.dm_op]: performDmOp,
   ...Object.fromEntries(
     Object.entries(mmCalls).map(([name, perform_]) => [HYPERVISOR[name as keyof typeof HYPERVISOR], perform_]),
   ),

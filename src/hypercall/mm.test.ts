@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bootedHost } from '../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../tools/fuzz/core-host.ts';
 import { present, pte, rw, user, writeTables } from '../../tools/fuzz/page-tables.ts';
-import { callRaw, load, store } from '../../tools/fuzz/raw-port.ts';
+import { AT, bytes, callRaw, hostOf, load, store, type Width } from '../../tools/fuzz/raw-port.ts';
 import { HYPERVISOR } from '../abi/hypercall.ts';
 import { MMU_UPDATE_PREEMPTED } from '../abi/mmu.ts';
 import { MMUEXT } from '../abi/sub-operations.ts';
@@ -152,4 +152,37 @@ test('what pages are used as, in the places of their numbers', () => {
   expect(callRaw(host, { domid: 0, vcpu: 0, width: 64 }, HYPERVISOR.domctl, [0n])).toEqual({ done: true, rc: 0 });
   const answer = new DataView(load(host, 0, 4096, 24).buffer);
   expect([0, 8, 16].map((at) => answer.getUint32(at, true))).toEqual([0xc0000000, 0x10000000, 0xf0000000]);
+});
+
+describe('iret', () => {
+  const iret = (host: CoreHost, width: Width, rsp?: bigint) => {
+    const caller = rsp === undefined ? { domid: 1, vcpu: 0, width } : { domid: 1, vcpu: 0, width, rsp };
+    const result = callRaw(host, caller, HYPERVISOR.iret, []);
+    return result.done ? result.rc : undefined;
+  };
+  const kernel = 0xffff_ffff_8000_0000n;
+  test('of 64 bits: { rax, r11, rcx, flags, rip, cs, rflags, rsp, ss } on the stack; the first is what the call returns', () => {
+    const host = hostOf(64);
+    const frame = [0x77n, 0n, 0n, 0n, kernel, 0xe030n, 0x202n, 0x5000n, 0xe028n].map((value) => [64, value] as const);
+    store(host, 1, AT, bytes(...frame));
+    expect(iret(host, 64, BigInt(AT))).toBe(0x77);
+    expect(host.xen.mm.context(1, 0).regs).toEqual({ rip: -(2 ** 31), cs: 0xe033, rflags: 0x202, rsp: 0x5000, ss: 0xe02b });
+  });
+  test('of 32 bits: { eax, eip, cs, eflags, esp, ss }, of which ring 1 has no stack', () => {
+    const host = hostOf(32);
+    store(host, 1, AT, bytes(...[5, 0xc0001000, 0xe019, 0x202].map((value) => [32, value] as const)));
+    expect(iret(host, 32, BigInt(AT))).toBe(5);
+    expect(host.xen.mm.context(1, 0).regs).toMatchObject({ rip: 0xc0001000, cs: 0xe019, rsp: AT + 16 });
+    store(host, 1, AT, bytes(...[5, 0x8000, 0x73, 0x202, 0xbf000, 0x7b].map((value) => [32, value] as const)));
+    expect(iret(host, 32, BigInt(AT))).toBe(5);
+    expect(host.xen.mm.context(1, 0)).toMatchObject({ user: false, regs: { rip: 0x8000, cs: 0x73, rsp: 0xbf000, ss: 0x7b } });
+    store(host, 1, AT, bytes(...[5, 0x8000, 0x70, 0x202, 0, 0].map((value) => [32, value] as const)));
+    expect([iret(host, 32, BigInt(AT)), host.xen.domain.of(0)!.shut_down.is(1)]).toEqual([0, 'crash']);
+  });
+  test('without a frame its domain crashes; without a stack there is no such call', () => {
+    const host = hostOf(64);
+    expect(iret(host, 64)).toBe(-38);
+    expect([iret(host, 64, 0x100000n), host.xen.domain.of(0)!.shut_down.is(1)]).toEqual([0, 'crash']);
+    expect(host.steps.at(-1)!.command).toMatchObject({ type: 'vcpu.domain_crash', why: 'no frame to return by' });
+  });
 });

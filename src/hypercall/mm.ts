@@ -165,6 +165,7 @@ export const mmCalls: Readonly<Record<string, (call: Call) => Result>> = {
     one(call, { type: 'mm.set_debugreg', ...me(call), reg: uint(call.arg(0)) | 0, value: toNumber(call.arg(1)) }),
   get_debugreg: (call) =>
     one(call, { type: 'mm.get_debugreg', ...me(call), reg: uint(call.arg(0)) | 0 }, ({ value }) => Number(value)),
+  iret: performIret,
   fpu_taskswitch: (call) => one(call, { type: 'mm.fpu_taskswitch', ...me(call), set: uint(call.arg(0)) | 0 }),
 };
 const me = ({ caller: { domid, vcpu } }: Call): { domid: number; vcpu: number } => ({ domid, vcpu });
@@ -206,3 +207,28 @@ function performGdt(call: Call): Result {
   return one(call, { type: 'mm.set_gdt', ...me(call), frames, entries });
 }
 const MAX_GDT_FRAMES = 15;
+
+/** do_iret(), compat_iret(): a kernel whose frame is not there, or who may not return to where that says, does not live on. */
+function performIret(call: Call): Result {
+  const { caller, guest, xen } = call;
+  if (caller.rsp === undefined || xen.domain.of(0)!.hvm.at(caller.domid) === 1) return call.refuse('ENOSYS');
+  const frame = is32bit(call) ? compatFrame(call, BigInt.asUintN(32, caller.rsp)) : guest.read(abi.iret_context, caller.rsp);
+  if (frame === undefined) return one(call, { type: 'vcpu.domain_crash', ...me(call), why: 'no frame to return by' });
+  const field = (name: string): number => toNumber(frame[name] as bigint);
+  const { rip, cs, rflags, rsp, ss, flags } = {
+    ...{ rip: field('rip'), cs: field('cs'), rflags: field('rflags') },
+    ...{ rsp: field('rsp'), ss: field('ss'), flags: field('flags') },
+  };
+  const outcome = call.step({ type: 'mm.iret', ...me(call), rip, cs, rflags, rsp, ss, flags });
+  return done(outcome.ok ? field('rax') : 0);
+}
+/** Ring 1 is a 32-bit kernel's own: it returns without another stack. */
+function compatFrame({ guest, xen, caller }: Call, esp: bigint): Plain | undefined {
+  const words = guest.list(uint32_t, esp, 6).map((word) => BigInt(word));
+  const [rax, rip, cs, rflags, rsp, ss] = words;
+  if (rflags === undefined) return undefined;
+  const ring = cs! & 3n;
+  if (ring === 1n)
+    return { rax, rip, cs, rflags, rsp: esp + 16n, ss: BigInt(xen.mm.context(caller.domid, caller.vcpu).regs.ss), flags: 0n };
+  return ring === 0n || ss === undefined ? undefined : { rax, rip, cs, rflags, rsp, ss, flags: 0n };
+}

@@ -3,16 +3,20 @@ import type { CommandType } from '../../events/vocabulary.ts';
 import { operations } from '../../events/vocabulary.ts';
 import { XEN_DOMCTL_INTERFACE_VERSION, XEN_DOMCTL_U } from '../abi/domctl.ts';
 import { HYPERVISOR } from '../abi/hypercall.ts';
+import { XENPF_INTERFACE_VERSION, XENPF_U } from '../abi/platform.ts';
 import { XEN_SYSCTL_INTERFACE_VERSION, XEN_SYSCTL_U } from '../abi/sysctl.ts';
 import { VCPUOP } from '../abi/vcpu.ts';
 import { type Codecs, toNumber } from './codec.ts';
-import { domctlOp, sysctlOp } from './control.ts';
+import { dmOp } from './dm.ts';
+import { domctlOp } from './domctl.ts';
 import { eventChannelOp } from './event-channel.ts';
 import { listed, plain, single } from './grant-table.ts';
 import { hvmOp, physdevOp } from './machine.ts';
 import { memoryOp } from './memory.ts';
 import { callbackOp, nmiOp } from './mm.ts';
+import { platformOp } from './platform.ts';
 import { schedOp, vcpuOp } from './scheduling.ts';
+import { sysctlOp } from './sysctl.ts';
 import { xenVersion } from './version.ts';
 
 export interface RawForm {
@@ -20,8 +24,8 @@ export interface RawForm {
   readonly cmd: number;
   /** The registers, for a structure at a pointer. `target` is the vCPU that is meant, where that stands in a register. */
   args(pointer: bigint, target: bigint): readonly bigint[];
-  /** What must stand before the sub-operation's own structure. */
-  readonly head: ((put: (offset: number, value: number) => void) => void) | undefined;
+  /** What must stand before the sub-operation's own structure, in words; `pointer` and `width` are those of the call. */
+  readonly head: Head | undefined;
   /**
    * A structure of these numbers, and what a command says that was read from it; undefined where its fields are more than copies of the
    * structure's. For tests.
@@ -29,12 +33,22 @@ export interface RawForm {
   sample(width: 32 | 64, next: () => number): { struct: Uint8Array; command: Readonly<Record<string, unknown>> } | undefined;
 }
 
+type Head = (put: (offset: number, value: number) => void, pointer: number, width: 32 | 64) => void;
 type Arguments = (cmd: number) => (pointer: bigint, target: bigint) => readonly bigint[];
 const cmdPointer: Arguments = (cmd) => (pointer) => [BigInt(cmd), pointer];
 const cmdPointerOne: Arguments = (cmd) => (pointer) => [BigInt(cmd), pointer, 1n];
 /** send_nmi wants no pointer. */
 const cmdTargetPointer: Arguments = (cmd) => (pointer, target) => [BigInt(cmd), target, cmd === VCPUOP.send_nmi ? 0n : pointer];
 const pointerOnly: Arguments = () => (pointer) => [pointer];
+/** dm_op has two buffers: that of the sub-operation, and one beyond it. */
+const twoBuffers: Arguments = () => (pointer, target) => [target, 2n, pointer];
+const BUFFERS = 0x40;
+const buffers =
+  (cmd: number): Head =>
+  (put, pointer, width) => {
+    const words = width === 64 ? [pointer + BUFFERS, 0, 4096, 0, pointer, 0, 64, 0] : [pointer + BUFFERS, 4096, pointer, 64];
+    for (const [i, word] of [...words, ...Array<number>(16 - words.length).fill(0), cmd, 0].entries()) put(i * 4, word);
+  };
 
 const tables: readonly (readonly [number: number, codecs: Codecs, args: Arguments, version?: number, payload?: number])[] = [
   [HYPERVISOR.event_channel_op, eventChannelOp, cmdPointer],
@@ -51,6 +65,8 @@ const tables: readonly (readonly [number: number, codecs: Codecs, args: Argument
   [HYPERVISOR.grant_table_op, plain, cmdPointerOne],
   [HYPERVISOR.domctl, domctlOp, pointerOnly, XEN_DOMCTL_INTERFACE_VERSION, XEN_DOMCTL_U],
   [HYPERVISOR.sysctl, sysctlOp, pointerOnly, XEN_SYSCTL_INTERFACE_VERSION, XEN_SYSCTL_U],
+  [HYPERVISOR.dm_op, dmOp, twoBuffers],
+  [HYPERVISOR.platform_op, platformOp, pointerOnly, XENPF_INTERFACE_VERSION, XENPF_U],
 ];
 
 /** By operation. Those without a structure of their own in a table (set_timer_op, multicall, lists of memory_op) are not in here. */
@@ -58,13 +74,15 @@ export const rawForms: Readonly<Partial<Record<CommandType, RawForm>>> = Object.
   tables.flatMap(([number, codecs, args, version, payload = 0]) =>
     Object.entries(codecs).map(([key, codec]): [CommandType, RawForm] => {
       const cmd = Number(key);
-      const head =
-        version === undefined
-          ? undefined
-          : (put: (offset: number, value: number) => void): void => {
-              put(0, cmd);
-              put(4, version);
-            };
+      const head: Head | undefined =
+        number === HYPERVISOR.dm_op
+          ? buffers(cmd)
+          : version === undefined
+            ? undefined
+            : (put) => {
+                put(0, cmd);
+                put(4, version);
+              };
       return [
         codec.command,
         {
@@ -90,7 +108,7 @@ export const rawForms: Readonly<Partial<Record<CommandType, RawForm>>> = Object.
               command[name] = toNumber((layout.read(struct, payload) as Readonly<Record<string, bigint>>)[name]!);
             }
             const view = new DataView(struct.buffer);
-            head?.((offset, value) => view.setUint32(offset, value, true));
+            head?.((offset, value) => view.setUint32(offset, value, true), 0, width);
             return { struct, command };
           },
         },

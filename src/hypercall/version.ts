@@ -13,6 +13,11 @@ export function padded(text: string, size: number): Uint8Array {
   return bytes;
 }
 /** A UUID's text as its 16 bytes. */
+/** A handle as text, from its bytes. */
+export function handleText(bytes: Uint8Array): string {
+  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
+}
 export const handleBytes = (text: string): Uint8Array =>
   Uint8Array.from(text.replaceAll('-', '').match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
 

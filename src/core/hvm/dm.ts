@@ -1,4 +1,5 @@
 // dm_op (xen/arch/x86/hvm/dm.c, xen/common/ioreq.c): what the device model of an HVM domain asks.
+import type { Errno } from '../../../events/errno.ts';
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import { DOMID_FIRST_RESERVED, type DomId, type Gfn, type Ns } from '../../../events/units.ts';
 import type { CommandOf, Fact, HvmCommand, Outcome } from '../../../events/vocabulary.ts';
@@ -28,12 +29,9 @@ const MAX_RANGES = 256;
 
 export function decideDm(xen: Xen, command: DmCommand, now: Ns, guest: GuestReader): Outcome {
   const { domid, dom } = command;
-  // rcu_lock_remote_domain_by_id(): nobody is its own device model.
-  if (dom === domid) return refuse('EPERM');
-  if (dom < 0 || dom >= DOMID_FIRST_RESERVED || !xen.exists(dom)) return refuse('ESRCH');
+  const flaw = dmFlaw(xen, domid, dom);
+  if (flaw !== undefined) return refuse(flaw);
   const row = xen.domain.of(0)!;
-  if (row.hvm.at(dom) === 0) return refuse('EINVAL');
-  if (!permits(xen, 'dm_priv', domid, dom)) return refuse('EPERM');
   switch (command.type) {
     case 'dm.create_ioreq_server':
       return createServer(xen, command, guest);
@@ -114,6 +112,15 @@ export function decideDm(xen: Xen, command: DmCommand, now: Ns, guest: GuestRead
     default:
       return command satisfies never;
   }
+}
+
+/** Why a domain is no device model of another, whatever it asks. */
+export function dmFlaw(xen: Xen, domid: DomId, dom: DomId): Errno | undefined {
+  // rcu_lock_remote_domain_by_id(): nobody is its own device model.
+  if (dom === domid) return 'EPERM';
+  if (dom < 0 || dom >= DOMID_FIRST_RESERVED || !xen.exists(dom)) return 'ESRCH';
+  if (xen.domain.of(0)!.hvm.at(dom) === 0) return 'EINVAL';
+  return permits(xen, 'dm_priv', domid, dom) ? undefined : 'EPERM';
 }
 
 /** The highest page that a domain has (domain_get_maximum_gpfn()). */

@@ -150,12 +150,15 @@ export function getDebugreg(xen: Xen, { domid, vcpu, reg }: CommandOf<'mm.get_de
 const EFLAGS = { if: 0x200, iopl: 0x3000, vm: 0x20000 } as const;
 const VMASST_TYPE_architectural_iopl = 4;
 
-/** What a vCPU goes on with, or undefined where it can not: it has no page tables for user mode (do_iret()). */
+/** What a vCPU goes on with, or undefined where it can not: it has no page tables for user mode, or none of its rings is meant (do_iret()). */
 export function iret(xen: Xen, command: CommandOf<'mm.iret'>): Fact | undefined {
   const { domid, vcpu, rip, rsp } = command;
   const cs = command.cs & 0xffff;
   const rflags = word(command.rflags);
-  const user = (cs & 3) === 3;
+  // A kernel of 32 bits runs in ring 1, on the page tables of its users.
+  const is32bit = xen.is32bit(domid);
+  const user = !is32bit && (cs & 3) === 3;
+  if (is32bit && (cs & 3) === 0) return undefined;
   if (user && xen.mm.baseptr(domid, vcpu, true) < 0) return undefined;
   const keepsIopl = !xen.mm.hasAssist(domid, VMASST_TYPE_architectural_iopl);
   return {
@@ -163,10 +166,10 @@ export function iret(xen: Xen, command: CommandOf<'mm.iret'>): Fact | undefined 
     domid,
     vcpu,
     rip,
-    cs: cs | 3,
+    cs: is32bit ? cs : cs | 3,
     rflags: word((rflags & ~(EFLAGS.iopl | EFLAGS.vm)) | (rflags & EFLAGS.if)),
     rsp,
-    ss: (command.ss & 0xffff) | 3,
+    ss: (command.ss & 0xffff) | (is32bit ? 0 : 3),
     user,
     iopl: keepsIopl ? xen.mm.context(domid, vcpu).iopl : (rflags & EFLAGS.iopl) >> 12,
   };

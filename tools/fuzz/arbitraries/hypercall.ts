@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { XEN_DOMCTL_INTERFACE_VERSION } from '../../../src/abi/domctl.ts';
 import { HYPERVISOR } from '../../../src/abi/hypercall.ts';
+import { XENPF_INTERFACE_VERSION } from '../../../src/abi/platform.ts';
 import type { CoreHost } from '../core-host.ts';
 import { callRaw, store } from '../raw-port.ts';
 import { type Acts, act, aLiveDomain } from './act.ts';
@@ -35,11 +36,13 @@ const some = [
   HYPERVISOR.hvm_op,
   HYPERVISOR.console_io,
   HYPERVISOR.platform_op,
+  HYPERVISOR.dm_op,
   HYPERVISOR.mmu_update,
   HYPERVISOR.mmuext_op,
   HYPERVISOR.update_va_mapping,
   HYPERVISOR.set_gdt,
   HYPERVISOR.callback_op,
+  HYPERVISOR.iret,
 ];
 const u32 = fc.oneof(
   { weight: 6, arbitrary: fc.nat(8) },
@@ -65,23 +68,32 @@ export const rawNumbers: fc.Arbitrary<RawNumbers> = fc.record({
   preempt: fc.integer({ min: 1, max: 5 }),
 });
 
+const dmBuffers = (address: number, width: 32 | 64): number[] =>
+  width === 64 ? [address + 32, 0, 256, 0, address, 0, 64, 0] : [address + 32, 256, address, 64, 0, 0, 0, 0];
+const versionOf = (number: number): number =>
+  number === HYPERVISOR.platform_op ? XENPF_INTERFACE_VERSION : XEN_DOMCTL_INTERFACE_VERSION;
+
 /** Makes the call, and says what came of it. */
 export function callWith(host: CoreHost, numbers: RawNumbers, domid: number): string {
   const { vcpu, width, number, cmd, count, page, offset, preempt } = numbers;
   const words = [...numbers.words];
   const isControl = number === HYPERVISOR.domctl || number === HYPERVISOR.sysctl || number === HYPERVISOR.platform_op;
-  if (isControl) words.splice(0, 2, cmd, (count & 3) === 3 ? count : XEN_DOMCTL_INTERFACE_VERSION);
+  if (isControl) words.splice(0, 2, cmd, (count & 3) === 3 ? count : versionOf(number));
   // An entry of a multicall is a hypercall of its own.
   if (number === HYPERVISOR.multicall && words.length > 4) words[0] = some[words[0]! % some.length]!;
   const address = page * 4096 + offset;
+  // The first buffer of a device model's call stands right behind the list of buffers.
+  if (number === HYPERVISOR.dm_op) words.splice(0, 9, ...dmBuffers(address, width), cmd);
   store(host, domid, address, new Uint8Array(Uint32Array.from(words).buffer));
   const pointer = count === 2 ** 32 - 1 ? 2n ** 63n : BigInt(address);
   const args = [HYPERVISOR.multicall, HYPERVISOR.domctl, HYPERVISOR.sysctl, HYPERVISOR.platform_op].some((own) => own === number)
     ? [pointer, BigInt(count)]
     : number === HYPERVISOR.vcpu_op
       ? [BigInt(cmd), BigInt(count), pointer]
-      : [BigInt(cmd), pointer, BigInt(count)];
-  let result = callRaw(host, { domid, vcpu, width }, number, args, preempt);
+      : number === HYPERVISOR.dm_op
+        ? [BigInt(count), 2n, pointer]
+        : [BigInt(cmd), pointer, BigInt(count)];
+  let result = callRaw(host, { domid, vcpu, width, rsp: BigInt(address) }, number, args, preempt);
   // It goes on for a while, as long as there is somebody to go on.
   for (let i = 0; i < 8 && !result.done && host.xen.isAlive(domid); i++)
     result = callRaw(host, { domid, vcpu, width }, result.continuation.number, result.continuation.args, preempt);

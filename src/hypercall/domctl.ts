@@ -1,51 +1,28 @@
-// domctl and sysctl (xen/common/domctl.c, xen/common/sysctl.c): a structure that says what is asked, in which version of the interface,
-// and of whom; what follows in it is the sub-operation's own.
-import { byteString, bytesOf } from '../../events/bytes.ts';
+// domctl (xen/common/domctl.c): a structure that says what is asked, in which version of the interface, and of whom; what follows in it is
+// the sub-operation's own.
 import { errnoNumber } from '../../events/errno.ts';
 import * as domctl from '../abi/domctl.ts';
 import { XEN_DOMCTL, XEN_DOMCTL_CDF } from '../abi/domctl.ts';
 import { xen_ulong_t } from '../abi/scalars.ts';
-import { XEN_SYSCTL } from '../abi/sub-operations.ts';
-import * as sysctl from '../abi/sysctl.ts';
 import { isPrivileged } from '../core/xsm.ts';
+import { type Bitmap, bitsOf, putBits } from './bitmap.ts';
 import { type Call, done, type Result } from './call.ts';
 import { type Codec, type Codecs, codec, commandOf, EFAULT, finish, perform, Refusal, type Source, toNumber } from './codec.ts';
 import { contextFlaw } from './context.ts';
-import type { GuestMemory, Plain } from './guest-memory.ts';
-import { handleBytes } from './version.ts';
+import { stateDomctls } from './domctl-state.ts';
+import type { Plain } from './guest-memory.ts';
+import { handleBytes, handleText } from './version.ts';
 
 const signed = (name: string) => (given: Plain) => BigInt.asIntN(32, BigInt(given[name] as number));
-const uuid = ({ handle }: Plain): string => {
-  const digits = [...(handle as Uint8Array)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-');
-};
+const uuid = ({ handle }: Plain): string => handleText(handle as Uint8Array);
 /** getpageframeinfo3 takes no more. */
 const MAX_PAGES_AT_ONCE = 1024n;
-/** More of them at once would say nothing new. */
-const MAX_KEYS = 4096;
 const big = (answer: Plain, ...names: string[]): Plain =>
   Object.fromEntries(names.map((name) => [name, BigInt((answer[name] as number | undefined) ?? 0)]));
 
 /** `XEN_VCPUAFFINITY_*`: which of the masks is meant. */
 const HARD = 1;
 const SOFT = 2;
-interface Bitmap {
-  readonly bitmap: bigint;
-  readonly nr_bits: number;
-}
-/** No host has more pCPUs, nor nodes: what stands behind is not looked at. */
-const MAX_BITS = 4096;
-/** The numbers of the bits that are set; undefined where the mask is not there. */
-function bitsOf({ bitmap, nr_bits }: Bitmap, guest: GuestMemory): number[] | undefined {
-  const count = Math.min(nr_bits, MAX_BITS);
-  const bytes = guest.bytes(bitmap, Math.ceil(count / 8));
-  return bytes && Array.from({ length: count }, (_, bit) => bit).filter((bit) => ((bytes[bit >> 3]! >> (bit & 7)) & 1) === 1);
-}
-function putBits(bits: readonly number[], { bitmap, nr_bits }: Bitmap, guest: GuestMemory): boolean {
-  const bytes = new Uint8Array(Math.ceil(Math.min(nr_bits, MAX_BITS) / 8));
-  for (const bit of bits) if (bit < nr_bits && bit >> 3 < bytes.length) bytes[bit >> 3]! |= 1 << (bit & 7);
-  return guest.put(bitmap, bytes);
-}
 function wanted(name: 'cpumap_hard' | 'cpumap_soft', flag: number): Source {
   return ({ flags, [name]: map }, { guest }) =>
     ((flags as number) & flag) === 0 ? [] : (bitsOf(map as Bitmap, guest) ?? EFAULT);
@@ -146,32 +123,11 @@ export const domctlOp: Codecs = {
   [XEN_DOMCTL.settscinfo]: codec('domctl.settscinfo', domctl.xen_domctl_tsc_info),
   [XEN_DOMCTL.set_address_size]: codec('domctl.set_address_size', domctl.xen_domctl_address_size),
   [XEN_DOMCTL.get_address_size]: codec('domctl.get_address_size', domctl.xen_domctl_address_size, { out: ['size'] }),
+  ...stateDomctls,
 };
 
-export const sysctlOp: Codecs = {
-  [XEN_SYSCTL.physinfo]: codec('sysctl.physinfo', sysctl.xen_sysctl_physinfo, {
-    out: (answer) => ({
-      nr_cpus: answer['nr_cpus'],
-      max_cpu_id: answer['max_cpu_id'],
-      ...big(answer, 'total_pages', 'free_pages', 'scrub_pages', 'outstanding_pages'),
-    }),
-  }),
-  [XEN_SYSCTL.readconsole]: codec('sysctl.readconsole', sysctl.xen_sysctl_readconsole, {
-    out: ['count', 'index'],
-    write: ({ buffer: said }, { buffer }, { guest }) => guest.put(buffer as bigint, bytesOf(said as string)),
-  }),
-  [XEN_SYSCTL.debug_keys]: codec('sysctl.debug_keys', sysctl.xen_sysctl_debug_keys, {
-    args: {
-      keys({ keys, nr_keys }, { guest }) {
-        const pressed = guest.bytes(keys as bigint, Math.min(nr_keys as number, MAX_KEYS));
-        return pressed === undefined ? EFAULT : byteString(pressed);
-      },
-    },
-  }),
-  [XEN_SYSCTL.sched_id]: codec('sysctl.sched_id', sysctl.xen_sysctl_sched_id, { out: ['sched_id'] }),
-};
-
-function domainInfo(answer: Plain): Plain {
+/** What getdomaininfo answers, as the structure has it. */
+export function domainInfo(answer: Plain): Plain {
   const { domain, flags, nr_online_vcpus, max_vcpu_id, ssidref, handle, cpu_time_ns, emulation_flags, misc_flags } = answer;
   return {
     arch_config: { emulation_flags, misc_flags },
@@ -198,7 +154,8 @@ export function performDomctl(call: Call): Result {
   const domain = head['domain'] as number;
   const known = domctlOp[cmd];
   // Whom it is about is looked at before what it is.
-  if (known === undefined) return call.refuse(call.xen.exists(domain) ? 'ENOSYS' : 'ESRCH', cmd);
+  if (known === undefined)
+    return call.refuse(!call.xen.exists(domain) ? 'ESRCH' : isPrivileged(call.caller.domid) ? 'ENOSYS' : 'EPERM', cmd);
   const codec: Codec = { ...known, args: { domain: { is: domain }, ...known.args }, head: { domain } };
   return answersDomain.includes(cmd) ? about(call, codec, cmd) : perform(call, codec, at + BigInt(domctl.XEN_DOMCTL_U), cmd);
 }
@@ -216,44 +173,4 @@ function about(call: Call, codec: Codec, cmd: number): Result {
   const { domain } = outcome.value as { domain: number };
   call.guest.write(domctl.xen_domctl, at, { domain });
   return done(finish(call, codec, given, outcome, payload));
-}
-
-export function performSysctl(call: Call): Result {
-  const at = call.arg(0);
-  const head = call.guest.read(sysctl.xen_sysctl_head, at);
-  if (head === undefined || !call.guest.isBacked(at, XEN_SYSCTL_SIZE)) return call.refuse('EFAULT');
-  const cmd = head['cmd'] as number;
-  if (head['interface_version'] !== sysctl.XEN_SYSCTL_INTERFACE_VERSION) return call.refuse('EACCES', cmd);
-  const payload = at + BigInt(sysctl.XEN_SYSCTL_U);
-  if (cmd === XEN_SYSCTL.getdomaininfolist) return domainList(call, payload);
-  const codec = sysctlOp[cmd];
-  return codec ? perform(call, codec, payload, cmd) : call.refuse('ENOSYS', cmd);
-}
-/** struct xen_sysctl: its head and 128 bytes of union. */
-const XEN_SYSCTL_SIZE = 136;
-
-/** Who is there, and then what each of them is like: a step for each. */
-function domainList(call: Call, at: bigint): Result {
-  const cmd = XEN_SYSCTL.getdomaininfolist;
-  const given = call.guest.read(sysctl.xen_sysctl_getdomaininfolist, at);
-  if (given === undefined) return call.refuse('EFAULT', cmd);
-  const { domid } = call.caller;
-  const steps = call.asList();
-  const first_domain = given['first_domain'] as number;
-  const max_domains = given['max_domains'] as number;
-  const asked = steps.step({ type: 'sysctl.getdomaininfolist', domid, first_domain, max_domains });
-  if (!asked.ok) return done(errnoNumber(asked.errno));
-  const { domains } = asked.value as { domains: readonly number[] };
-  const size = BigInt(domctl.xen_domctl_getdomaininfo[call.guest.width].size);
-  let num_domains = 0;
-  for (const domain of domains) {
-    const info = steps.step({ type: 'domctl.getdomaininfo', domid, domain });
-    if (!info.ok) continue;
-    const place = (given['buffer'] as bigint) + BigInt(num_domains) * size;
-    const bytes = new Uint8Array(Number(size));
-    domctl.xen_domctl_getdomaininfo[call.guest.width].write(bytes, domainInfo(info.value as Plain));
-    if (!call.guest.put(place, bytes)) return done(errnoNumber('EFAULT'));
-    num_domains++;
-  }
-  return done(call.guest.write(sysctl.xen_sysctl_getdomaininfolist, at, { num_domains }) ? 0 : errnoNumber('EFAULT'));
 }
