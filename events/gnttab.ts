@@ -94,4 +94,6 @@ export const facts = {
   'gnttab.version_set': { domid: int, version: int },
   /** Frame `mfn`, page `gfn` of `domid`, is page `to_gfn` of `dom` now, whose entry `ref` says so. */
   'gnttab.page_transferred': { domid: int, gfn: int, mfn: int, dom: int, ref: int, to_gfn: int },
+  /** GTF flags that a use which is over leaves up, because others use the entry: a guest had written over them. */
+  'gnttab.flags_raised': { dom: int, ref: int, flags: int },
 } as const;

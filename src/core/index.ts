@@ -186,6 +186,7 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
     case 'gnttab.mapped':
     case 'gnttab.unmapped':
     case 'gnttab.flags_cleared':
+    case 'gnttab.flags_raised':
     case 'gnttab.version_set':
     case 'gnttab.page_transferred':
       gnttab.writeGuest(xen, memory, event);

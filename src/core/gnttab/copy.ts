@@ -5,8 +5,8 @@ import { DOMID_SELF, type DomId, type Gref, type Mfn, PAGE_SIZE } from '../../..
 import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { GRANT_ENTRY_V2 } from '../../abi/grant-table.ts';
 import type { Xen } from '../xen.ts';
-import { type Entry, entryAt, get64, pageNumberOf, permission } from './entries.ts';
-import { GTF_reading, GTF_sub_page, GTF_transitive, GTF_type_mask, GTF_writing, isPinned, isPinnedToWrite } from './state.ts';
+import { type Entry, entryAt, get64, leftovers, pageNumberOf, permission } from './entries.ts';
+import { GTF_sub_page, GTF_transitive, GTF_type_mask, isPinned, isPinnedToWrite } from './state.ts';
 
 export function copy(xen: Xen, command: CommandOf<'gnttab.copy'>, guest: GuestReader): Outcome {
   const { domid, source_offset, dest_offset, len } = command;
@@ -31,7 +31,7 @@ export function copy(xen: Xen, command: CommandOf<'gnttab.copy'>, guest: GuestRe
 const refusal = (errno: Errno, facts: readonly Fact[]): Outcome =>
   facts.length === 0 ? refuse(errno) : refuse(errno, undefined, ...facts);
 
-/** The bytes that one side of a copy may touch. `facts` is what the entries' statuses lose when the copy lets go of them. */
+/** The bytes that one side of a copy may touch. `facts` is what the copy leaves in the entries' statuses. */
 interface Area {
   readonly ok: true;
   readonly mfn: Mfn;
@@ -96,8 +96,7 @@ function acquire(xen: Xen, guest: GuestReader, wanted: Wanted, allowTransitive: 
   if (asks) {
     const allowed = permission(xen, guest, entry, { user, readonly, mapping: false }, pinned);
     if (!allowed.ok) return none(allowed.errno);
-    const flags = allowed.before & (pinned ? GTF_writing : GTF_reading | GTF_writing);
-    if (flags !== 0) facts = [{ type: 'gnttab.flags_cleared', dom, ref, flags }];
+    facts = leftovers(dom, ref, allowed, pinned);
   }
   if (isTransitive) return allowTransitive ? acquireBehind(xen, guest, wanted, entry, facts) : none('general_error', facts);
 

@@ -279,6 +279,17 @@ describe('an entry in use', () => {
     grant(host, 1, 0, { gfn: 3 });
     expect(host.answer(copy(0, { dom: SELF, ref: 3, is_ref: false }, { dom: 1, ref: 0 }))).toBe('general_error');
   });
+  test('says that it is read after a copy that wrote to it, though its owner had written over that', () => {
+    const host = granting().prepare(map(0, 1, 0, true));
+    grant(host, 1, 0, {});
+    const toIt = copy(0, { dom: SELF, ref: 3, is_ref: false }, { dom: 1, ref: 0 });
+    expect(flagsOf(host, 1, 0)).toBe(GTF_permit_access);
+    host.prepare(toIt);
+    expect(flagsOf(host, 1, 0)).toBe(GTF_permit_access | GTF_reading);
+    grant(host, 1, 0, { gfn: 3 });
+    expect(host.answer(toIt)).toBe('general_error');
+    expect(flagsOf(host, 1, 0)).toBe(GTF_permit_access | GTF_reading);
+  });
   test('is not given back by its owner', () => {
     const host = granting().prepare(map(0, 1, 0));
     expect(host.answer({ type: 'memory.decrease_reservation', domid: 1, dom: SELF, gfn: 0, nr_pages: 6 })).toEqual({

@@ -2,6 +2,7 @@
 import type { Errno } from '../../../events/errno.ts';
 import type { GuestReader } from '../../../events/step.ts';
 import type { DomId, Gref, Mfn } from '../../../events/units.ts';
+import type { Fact } from '../../../events/vocabulary.ts';
 import { GRANT_ENTRY_V2, GRANT_ENTRY_V2_SIZE, GRANT_STATUS_SIZE } from '../../abi/grant-table.ts';
 import { isV2 } from '../p2m/grant-frames.ts';
 import type { Xen } from '../xen.ts';
@@ -93,6 +94,21 @@ export interface Permission {
   readonly set_flags: number;
   readonly before: number;
 }
+
+/**
+ * What is left in an entry's status of a use that is over, or came to nothing (reduce_status_for_pin()): a flag stays up, or comes up
+ * where the guest has written over it, for as long as others use the entry so.
+ */
+export function leftovers(dom: DomId, ref: Gref, { set_flags, before }: Permission, pinned: boolean): readonly Fact[] {
+  const cleared = before & (pinned ? GTF_writing : GTF_reading | GTF_writing);
+  const raised = pinned ? set_flags & GTF_reading : 0;
+  if (cleared === 0 && raised === 0) return noFacts;
+  return [
+    ...(cleared === 0 ? [] : [{ type: 'gnttab.flags_cleared', dom, ref, flags: cleared } as const]),
+    ...(raised === 0 ? [] : [{ type: 'gnttab.flags_raised', dom, ref, flags: raised } as const]),
+  ];
+}
+const noFacts: readonly Fact[] = [];
 
 /**
  * What _set_status_v1() and _set_status_v2() check in the guest's entry. What an entry in use grants was settled when it was first

@@ -106,6 +106,7 @@ export function evolve(xen: Xen, event: GnttabFact): void {
     case 'gnttab.entry_seeded':
     case 'gnttab.refs_swapped':
     case 'gnttab.flags_cleared':
+    case 'gnttab.flags_raised':
       return; // bytes in guest memory
     default:
       event satisfies never;

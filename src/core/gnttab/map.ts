@@ -6,7 +6,7 @@ import { GNTMAP } from '../../abi/grant-table.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import type { Xen } from '../xen.ts';
-import { entryAt, fail, pageNumberOf, permission, type Refusal } from './entries.ts';
+import { entryAt, fail, leftovers, pageNumberOf, permission, type Refusal } from './entries.ts';
 import { flagsOf, freeHandle } from './maptrack.ts';
 import { type Active, GTF_reading, GTF_writing, isPinned, isPinnedToWrite, UNTOLD_ADDRESS } from './state.ts';
 
@@ -39,9 +39,7 @@ export function map(xen: Xen, request: MapRequest, guest: GuestReader): Outcome 
   const entry = pin(xen, guest, request);
   const errno = !entry.ok ? entry.errno : canStand(request, isExternal) ? undefined : 'general_error';
   if (errno !== undefined) {
-    const facts: Fact[] = [{ type: 'gnttab.handle_put_back', domid, handle }];
-    if (entry.cleared !== 0) facts.push({ type: 'gnttab.flags_cleared', dom, ref, flags: entry.cleared });
-    return refuse(errno, undefined, ...facts);
+    return refuse(errno, undefined, { type: 'gnttab.handle_put_back', domid, handle }, ...entry.left);
   }
   const { mfn, set_flags } = entry as Pinned;
   return accept(
@@ -54,29 +52,28 @@ interface Pinned {
   readonly ok: true;
   readonly mfn: Mfn;
   readonly set_flags: number;
-  /** What the entry's status would lose if nothing came of the mapping (reduce_status_for_pin()). */
-  readonly cleared: number;
+  /** What would be left of it if nothing came of the mapping. */
+  readonly left: readonly Fact[];
 }
 
 /** Whether an entry may be mapped so, and what that gives. */
-function pin(xen: Xen, guest: GuestReader, request: MapRequest): Pinned | (Refusal & { readonly cleared: number }) {
+function pin(xen: Xen, guest: GuestReader, request: MapRequest): Pinned | (Refusal & { readonly left: readonly Fact[] }) {
   const { domid, dom, ref, flags } = request;
   const entry = entryAt(xen, dom, ref);
-  if (entry === undefined) return { ...fail('bad_gntref'), cleared: 0 };
+  if (entry === undefined) return { ...fail('bad_gntref'), left: [] };
   const active = xen.gnttab.active.of(dom)!;
   const pinned = isPinned(active, ref);
-  if (pinned && (active.domid.at(ref) !== domid || isFull(active, ref, flags))) return { ...fail('general_error'), cleared: 0 };
+  if (pinned && (active.domid.at(ref) !== domid || isFull(active, ref, flags))) return { ...fail('general_error'), left: [] };
   const readonly = (flags & GNTMAP.readonly) !== 0;
-  if (pinned && (readonly || isPinnedToWrite(active, ref)))
-    return { ok: true, mfn: active.mfn.at(ref), set_flags: 0, cleared: 0 };
+  if (pinned && (readonly || isPinnedToWrite(active, ref))) return { ok: true, mfn: active.mfn.at(ref), set_flags: 0, left: [] };
   const allowed = permission(xen, guest, entry, { user: domid, readonly, mapping: true }, pinned);
-  if (!allowed.ok) return { ...allowed, cleared: 0 };
-  const cleared = allowed.before & (pinned ? GTF_writing : GTF_reading | GTF_writing);
+  if (!allowed.ok) return { ...allowed, left: [] };
+  const left = leftovers(dom, ref, allowed, pinned);
   const mfn = pinned ? active.mfn.at(ref) : xen.grantedFrame(dom, pageNumberOf(guest, entry));
-  if (mfn < 0) return { ...fail('bad_page'), cleared };
+  if (mfn < 0) return { ...fail('bad_page'), left };
   // A page table is nobody's to write to (get_page_type()).
-  if (!readonly && xen.mm.isProtected(mfn)) return { ...fail('general_error'), cleared };
-  return { ok: true, mfn, set_flags: allowed.set_flags, cleared };
+  if (!readonly && xen.mm.isProtected(mfn)) return { ...fail('general_error'), left };
+  return { ok: true, mfn, set_flags: allowed.set_flags, left };
 }
 
 /** Whether an entry is mapped as often in one of these ways as can be counted. */

@@ -30,6 +30,9 @@ export function writeGuest(xen: Xen, frames: Memory, event: GnttabFact): void {
     case 'gnttab.flags_cleared':
       clear(frames, statusPlace(xen, event.dom, event.ref), event.flags);
       return;
+    case 'gnttab.flags_raised':
+      raise(frames, statusPlace(xen, event.dom, event.ref), event.flags);
+      return;
     case 'gnttab.copied': {
       const bytes = frames.read(event.source_mfn, event.source_offset, event.len).slice();
       frames.write(event.dest_mfn, event.dest_offset, bytes);
