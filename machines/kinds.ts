@@ -12,6 +12,7 @@ import { workload } from './guest/workload.ts';
 import { netback } from './netback.ts';
 import { netfront } from './netfront.ts';
 import { pcpu } from './pcpu.ts';
+import { remembering } from './remembering.ts';
 import { hostBoot } from './toolstack/host-boot.ts';
 import { hotplug } from './toolstack/hotplug.ts';
 import { xl } from './toolstack/xl.ts';
@@ -47,10 +48,10 @@ export const isMirror = (kind: Kind): boolean => mirrors.includes(kind);
 
 export const kinds: Readonly<Record<Kind, AnyStateMachine>> = {
   // Mirrors: what the tables say, as charts.
-  domain,
-  vcpu,
-  pcpu,
-  watch,
+  domain: remembering(domain, { 'domain.shut_down': 'reason' }),
+  vcpu: remembering(vcpu, { 'vcpu.scheduled': 'cpu' }),
+  pcpu: remembering(pcpu),
+  watch: remembering(watch),
   // Parties: they act.
   guestKernel,
   tty,

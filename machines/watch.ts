@@ -1,4 +1,4 @@
-import { assign, setup } from 'xstate';
+import { setup } from 'xstate';
 import type { FactOf } from '../events/vocabulary.ts';
 
 interface WatchInput {
@@ -9,22 +9,19 @@ interface WatchInput {
   readonly owner: string;
 }
 
-/** A mirror: a XenStore watch, and how often it has fired. Order and firing are the store's own decisions. */
+/** A mirror: a XenStore watch. It fires when it is registered, and then whenever the store decides so, in the store's order. */
 export const watch = setup({
   types: {
     input: {} as WatchInput,
-    context: {} as WatchInput & { fired: number },
+    context: {} as WatchInput,
     events: {} as FactOf<'xenstore.watch_fired'>,
-  },
-  actions: {
-    count: assign({ fired: ({ context }) => context.fired + 1 }),
   },
 }).createMachine({
   id: 'watch',
-  context: ({ input }) => ({ ...input, fired: 0 }),
+  context: ({ input }) => input,
   initial: 'registered',
   states: {
-    registered: { on: { 'xenstore.watch_fired': { target: 'fired', actions: 'count' } } },
-    fired: { on: { 'xenstore.watch_fired': { actions: 'count' } } },
+    registered: { on: { 'xenstore.watch_fired': 'fired' } },
+    fired: {},
   },
 });
