@@ -171,7 +171,6 @@ export const facts = {
   /** It has been unpaused for the first time: what it is can not be changed any more. */
   'domain.creation_finished': { domid: int },
   'domain.configured': { domid: int, flags: int, emulation_flags: int, misc_flags: int },
-  'vcpu.nmi_raised': { domid: int, vcpu: int },
   /** How often the toolstack has paused this vCPU alone. */
   'vcpu.controller_paused': { domid: int, vcpu: int, count: int },
   'vcpu.debug_event_set': { domid: int, vcpu: int, vector: int },

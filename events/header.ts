@@ -4,7 +4,7 @@
 import { byteString, byteStringToText, crc32, joined } from './bytes.ts';
 import { currentShape, type Shape } from './codec.ts';
 import type { Source } from './source.ts';
-import { FORMAT_VERSION } from './upcast.ts';
+import { FORMAT_VERSION, namedAsToday } from './upcast.ts';
 
 /** What a run starts from. It holds no wall time, no host name and no path of the recording machine. */
 export interface RunHeader {
@@ -79,7 +79,7 @@ function ourShape(): string {
 
 export interface ReadHeader {
   readonly header: RunHeader;
-  /** The vocabulary that the file carries; the very `currentShape` where it is ours. */
+  /** The vocabulary that the file carries, by today's names; the very `currentShape` where it is ours. */
   readonly shape: Shape;
   readonly format: number;
   /** All of it, with its JSON. */
@@ -104,6 +104,6 @@ export function readHeader(source: Source): ReadHeader {
   if (!intact || format < 1) throw new LogError('the header is damaged: its checksum differs; take another copy of the log');
   const json = JSON.parse(byteStringToText(byteString(bytes.subarray(HEADER_SIZE))));
   const { vocabulary, ...header } = json as RunHeader & { vocabulary: Shape };
-  const shape = JSON.stringify(vocabulary) === ourShape() ? currentShape : vocabulary;
+  const shape = JSON.stringify(vocabulary) === ourShape() ? currentShape : namedAsToday(vocabulary);
   return { header, shape, format, bytes };
 }

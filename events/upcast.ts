@@ -1,4 +1,5 @@
 // Past versions of the log. There is one version number for the whole vocabulary.
+import type { Shape } from './codec.ts';
 import type { Step } from './vocabulary.ts';
 
 /**
@@ -6,6 +7,17 @@ import type { Step } from './vocabulary.ts';
  * are those of version 1.
  */
 export const FORMAT_VERSION = 2;
+
+/**
+ * Facts that had another name in vocabularies before this one, with the same fields: a log says them by the names that it was written
+ * with, and is read with those of today.
+ */
+const renamed: Readonly<Record<string, string>> = { 'vcpu.nmi_raised': 'vcpu.nmi_sent' };
+
+/** The vocabulary that a log carries, by today's names. */
+export function namedAsToday(shape: Shape): Shape {
+  return { ...shape, facts: shape.facts.map(([type, fields]) => [renamed[type] ?? type, fields]) };
+}
 
 type Raw = Readonly<Record<string, unknown>>;
 

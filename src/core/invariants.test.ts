@@ -303,7 +303,7 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['control.virqHandlersExist', ({ xen }) => xen.evtchn.handlers.of(0)!.domid.put(VIRQ.DOM_EXC, 99)],
   ['control.virqHandlersExist', ({ xen }) => xen.evtchn.handlers.of(0)!.domid.put(VIRQ.TIMER, 1)],
   ['control.settingsAreKnown', ({ xen }) => xen.control.settings.set(1, { other: '{}' } as object)],
-  ['control.vcpuRowsAreOfVcpus', ({ xen }) => xen.control.vcpus.add(1).nmi_pending.put(3, 1)],
+  ['control.vcpuRowsAreOfVcpus', ({ xen }) => xen.control.vcpus.add(1).debug_event.put(3, 1)],
   ['control.recordsAreOfDomains', ({ xen }) => xen.hvm.types.set(9, plainTypes)],
   ['hvm.onlyHvmDomainsHaveIt', ({ xen }) => xen.hvm.setParam(1, 1, '0x1')],
   ['hvm.onlyHvmDomainsHaveIt', ({ xen }) => xen.hvm.types.set(1, plainTypes)],

@@ -124,6 +124,7 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['... not before there is one', [], on('domctl.getvcpucontext', 2, { vcpu: 1 }), 'ENODATA'],
   ["... not one's own", [], on('domctl.getvcpucontext', 0, { vcpu: 0 }), 'EINVAL'],
   ['NMIs are sent', [], on('domctl.sendtrigger', 1, { trigger: 0, vcpu: 0 }), {}],
+  ['... which wakes nobody twice', [on('domctl.sendtrigger', 1, { trigger: 0, vcpu: 0 })], { type: 'vcpu.send_nmi', domid: 1, vcpu: 0 }, {}],
   ['... to vCPUs that there are, as recorded', [], on('domctl.sendtrigger', 1, { trigger: 0, vcpu: 9 }), 'ESRCH'],
   ['PV domains have no power button, as recorded', [], on('domctl.sendtrigger', 1, { trigger: 3, vcpu: 0 }), 'EINVAL'],
   ['HVM domains do', [], on('domctl.sendtrigger', 2, { trigger: 3, vcpu: 0 }), {}],
@@ -297,4 +298,10 @@ describe('what it leads to', () => {
     expect([...host.xen.physdev.of(3)]).toEqual([]);
     expect(host.answer(on('domctl.test_assign_device', 0x7ff4, { dev: 0, flags: 0, machine_sbdf: 0x10 }))).toEqual({});
   });
+});
+
+test('an NMI is one, whoever sends it: it wakes the vCPU, and once', () => {
+  const host = bootedHost();
+  expect(host.types({ type: 'domctl.sendtrigger', domid: 0, domain: 1, trigger: 0, vcpu: 0 })).toContain('vcpu.nmi_sent');
+  expect(host.types({ type: 'vcpu.send_nmi', domid: 1, vcpu: 0 })).toEqual([]);
 });

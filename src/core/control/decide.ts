@@ -109,7 +109,7 @@ export function decide(xen: Xen, command: ControlCommand, now: Ns, guest: GuestR
     case 'domctl.hypercall_init':
       return hypercallInit(xen, command);
     case 'domctl.sendtrigger':
-      return sendtrigger(xen, command);
+      return sendtrigger(xen, command, now);
     case 'domctl.gethvmcontext':
       return gethvmcontext(xen, command);
     case 'domctl.sethvmcontext':

@@ -61,9 +61,6 @@ export function evolve(xen: Xen, event: ControlFact): void {
       row.emulation_flags.put(domid, event.emulation_flags);
       row.misc_flags.put(domid, event.misc_flags);
       return;
-    case 'vcpu.nmi_raised':
-      vcpus(xen, domid).nmi_pending.put(event.vcpu, 1);
-      return;
     case 'vcpu.controller_paused':
       vcpus(xen, domid).controller_pause_count.put(event.vcpu, event.count);
       return;

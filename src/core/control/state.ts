@@ -34,7 +34,6 @@ export const controlSchema = {
 export const controlVcpuSchema = {
   /** How often the toolstack has paused this vCPU alone (gdbsx). */
   controller_pause_count: 'u16',
-  nmi_pending: 'u8',
   /** The trap that a debugger is to be told of. */
   debug_event: 'u8',
   iopl: 'u8',

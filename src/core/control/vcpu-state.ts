@@ -11,6 +11,7 @@ import { crash } from '../domain/crash.ts';
 import { forEachVcpu } from '../domain/decide.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import { offCpu } from '../sched/decide.ts';
+import { sendNmi } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
 
 const VGCF = { in_kernel: 1 << 2, online: 1 << 5 } as const;
@@ -27,14 +28,12 @@ export function getvcpucontext(xen: Xen, { domid, domain, vcpu }: CommandOf<'dom
   return accept({ flags: VGCF.in_kernel | (rows.up.at(vcpu) === 1 ? VGCF.online : 0) });
 }
 
-export function sendtrigger(xen: Xen, { domain, trigger, vcpu }: CommandOf<'domctl.sendtrigger'>): Outcome {
+export function sendtrigger(xen: Xen, { domain, trigger, vcpu }: CommandOf<'domctl.sendtrigger'>, now: Ns): Outcome {
   if (!xen.hasVcpu(domain, vcpu)) return refuse('ESRCH');
   const isHvm = xen.domain.of(0)!.hvm.at(domain) === 1;
   switch (trigger) {
     case SENDTRIGGER.NMI:
-      return xen.control.vcpus.of(domain)?.nmi_pending.at(vcpu) === 1
-        ? accept()
-        : accept({}, { type: 'vcpu.nmi_raised', domid: domain, vcpu });
+      return accept({}, ...sendNmi(xen, domain, vcpu, now));
     case SENDTRIGGER.POWER:
       return isHvm ? accept({}, { type: 'domain.button_pressed', domid: domain, button: 'power' }) : refuse('EINVAL');
     case SENDTRIGGER.SLEEP:

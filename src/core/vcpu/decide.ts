@@ -74,9 +74,7 @@ export function decide(xen: Xen, command: VcpuCommand, now: Ns): Outcome {
       return accept({}, { type: 'vcpu.time_area_registered', domid, vcpu, addr, at_ns: now });
     }
     case 'vcpu.send_nmi':
-      // One that is still pending is enough.
-      if (rows.nmi_pending.at(vcpu) === 1) return accept();
-      return accept({}, { type: 'vcpu.nmi_sent', domid, vcpu }, ...wake(xen, domid, vcpu, now));
+      return accept({}, ...sendNmi(xen, domid, vcpu, now));
     default:
       return command satisfies never;
   }
@@ -117,3 +115,9 @@ export function isLastUp(xen: Xen, domid: DomId, vcpu: number): boolean {
 /** Whoever asks about its own domain does so on a vCPU that runs, whether or not it has a slice: dom0's services need none. */
 export const isRunning = (rows: Vcpus, caller: DomId, domain: DomId, vcpu: number): boolean =>
   rows.runstate.is(vcpu) === 'running' || (caller === domain && vcpu === 0);
+
+/** The kernel takes it when it next runs; one that is still pending is enough. */
+export function sendNmi(xen: Xen, domid: DomId, vcpu: number, now: Ns): Fact[] {
+  if (xen.sched.vcpu.of(domid)!.nmi_pending.at(vcpu) === 1) return [];
+  return [{ type: 'vcpu.nmi_sent', domid, vcpu }, ...wake(xen, domid, vcpu, now)];
+}
