@@ -38,19 +38,25 @@ export const operations = {
   'gnttab.swap_grant_ref': operation({ domid: int, ref_a: int, ref_b: int }),
   /**
    * As struct gnttab_map_grant_ref has it. `flags` are GNTMAP_*; `host_addr` is an address in bytes, signed, so that the upper half of
-   * the address space is below zero.
+   * the address space is below zero. `vcpu` is the one that asks, on whose page tables the address is looked up.
    */
-  'gnttab.map_grant_ref_at': operation({ domid: int, dom: int, ref: int, flags: int, host_addr: int }, { handle: int, mfn: int }),
+  'gnttab.map_grant_ref_at': operation(
+    { domid: int, dom: int, ref: int, flags: int, host_addr: int, vcpu: int },
+    { handle: int, mfn: int },
+  ),
   /** As struct gnttab_unmap_grant_ref has it: takes away the part, or the parts, whose address is not 0. Addresses in bytes. */
-  'gnttab.unmap_grant_ref_at': operation({ domid: int, handle: int, host_addr: int, dev_bus_addr: int }),
+  'gnttab.unmap_grant_ref_at': operation({ domid: int, handle: int, host_addr: int, dev_bus_addr: int, vcpu: int }),
   /** `new_addr` is where the page table entry that replaces the mapping stands; 0 leaves nothing in its place. */
-  'gnttab.unmap_and_replace': operation({ domid: int, handle: int, host_addr: int, new_addr: int }),
+  'gnttab.unmap_and_replace': operation({ domid: int, handle: int, host_addr: int, new_addr: int, vcpu: int }),
   /** `mfn` goes from the caller to `dom`, which says in its entry `ref` that it takes one. */
   'gnttab.transfer': operation({ domid: int, mfn: int, dom: int, ref: int }),
   'gnttab.dump_table': operation({ domid: int, dom: int }),
   /** `op` is GNTTAB_CACHE_*, `dev_bus_addr` the address of a frame in bytes. */
   'gnttab.cache_flush': operation({ domid: int, dev_bus_addr: int, offset: int, length: int, op: int }),
 } as const;
+
+/** Beside the flags of a mapping: its entry stands in its domain's page tables. */
+export const IN_TABLES = 0x8000;
 
 export const facts = {
   'gnttab.table_grown': { domid: int, frames: ints },
@@ -70,7 +76,7 @@ export const facts = {
   'gnttab.entry_seeded': { domid: int, ref: int, gfn: int, backend: int },
   /** Two entries that nobody uses have changed places in guest memory. */
   'gnttab.refs_swapped': { domid: int, ref_a: int, ref_b: int },
-  /** `flags` are GNTMAP_*; `set_flags` are the GTF flags that go up with this mapping, in the entry or in its status word. */
+  /** `flags` are GNTMAP_*, and IN_TABLES; `set_flags` are the GTF flags that go up with this mapping, in the entry or in its status word. */
   'gnttab.mapped': {
     domid: int,
     handle: int,

@@ -36,7 +36,7 @@ const deciders = {
   evtchn: evtchn.decide,
   timer: decideTimer,
   time: time.decide,
-  gnttab: gnttab.decide,
+  gnttab: decideGnttab,
   domain: domain.decide,
   hypercall: decideHypercall,
   physdev: physdev.decide,
@@ -104,6 +104,19 @@ function decideMemory(xen: Xen, command: CommandsOf<'p2m'>, now: Ns, guest: Gues
   if (outcome.ok || outcome.errno !== 'ENOMEM') return outcome;
   // p2m_pod_demand_populate()
   return crash(xen, command.domid, 'ENOMEM', 'out of populate-on-demand memory', now, guest);
+}
+
+/** What stood where a mapping comes to stand, or was to take its place, may be the last of another domain's. */
+function decideGnttab(xen: Xen, command: CommandsOf<'gnttab'>, now: Ns, guest: GuestReader): Outcome {
+  const outcome = gnttab.decide(xen, command, now, guest);
+  switch (command.type) {
+    case 'gnttab.map_grant_ref_at':
+    case 'gnttab.unmap_grant_ref_at':
+    case 'gnttab.unmap_and_replace':
+      return domain.letGo(xen, outcome, now, guest);
+    default:
+      return outcome;
+  }
 }
 
 function decideMm(xen: Xen, command: CommandsOf<'mm'>, now: Ns, guest: GuestReader): Outcome {

@@ -255,9 +255,9 @@ export class Xen {
   shownBy(domid: DomId): readonly Slot[] {
     return this.row.shown_slots.at(domid) === 0 ? noSlots : this.p2m.shownBy(domid);
   }
-  /** Whether anything but a grant holds it. */
-  isHeldElsewhere(domid: DomId, mfn: Mfn): boolean {
-    return this.mm.frame(mfn).refs > 0 || this.shownBy(domid).some((slot) => slot.mfn === mfn);
+  /** Whether anything but a grant holds it, beside so many references of page tables that are about to go. */
+  isHeldElsewhere(domid: DomId, mfn: Mfn, going = 0): boolean {
+    return this.mm.frame(mfn).refs > going || this.shownBy(domid).some((slot) => slot.mfn === mfn);
   }
   /** Whether Xen may keep something of its own in a domain's frame: not where that is a page table, or already given back. */
   mayKeepIn(domid: DomId, mfn: Mfn): boolean {

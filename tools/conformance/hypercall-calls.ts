@@ -193,12 +193,16 @@ const gnttab: Readonly<Record<string, Call>> = {
     const ref = number(args, 'ref');
     const flags = number(args, 'flags');
     const seen = (): Value => entryFlags(caller, 'entry_flags', dom, ref);
-    return granted(caller, { type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: 0 }, ({ handle }, status) => {
-      if (status !== 0) return seen();
-      caller.live.add(caller.handles.length);
-      caller.handles.push(handle as number);
-      return { h: caller.handles.length - 1, ...seen() };
-    });
+    return granted(
+      caller,
+      { type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: 0, vcpu: 0 },
+      ({ handle }, status) => {
+        if (status !== 0) return seen();
+        caller.live.add(caller.handles.length);
+        caller.handles.push(handle as number);
+        return { h: caller.handles.length - 1, ...seen() };
+      },
+    );
   },
   'gnttab.unmap_grant_ref': (caller, args) => {
     const { host, handles, live } = caller;
@@ -211,10 +215,14 @@ const gnttab: Readonly<Record<string, Call>> = {
     const given: Readonly<Record<string, number>> = { zero_addrs: 0, wrong_dev_bus_addr: NOWHERE };
     const frame = given[String(args['addr_kind'])] ?? maps.mfn.at(handle);
     const dev_bus_addr = frame * PAGE_SIZE;
-    return granted(caller, { type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr: 0, dev_bus_addr }, (_, status) => {
-      if (status === 0 && frame !== 0) live.delete(h);
-      return entryFlags(caller, 'entry_flags', h < 0 || isStale ? -1 : dom, ref);
-    });
+    return granted(
+      caller,
+      { type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr: 0, dev_bus_addr, vcpu: 0 },
+      (_, status) => {
+        if (status === 0 && frame !== 0) live.delete(h);
+        return entryFlags(caller, 'entry_flags', h < 0 || isStale ? -1 : dom, ref);
+      },
+    );
   },
   'gnttab.copy': (caller, args) => {
     const src = fields(args, 'src');

@@ -124,7 +124,12 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['... not before there is one', [], on('domctl.getvcpucontext', 2, { vcpu: 1 }), 'ENODATA'],
   ["... not one's own", [], on('domctl.getvcpucontext', 0, { vcpu: 0 }), 'EINVAL'],
   ['NMIs are sent', [], on('domctl.sendtrigger', 1, { trigger: 0, vcpu: 0 }), {}],
-  ['... which wakes nobody twice', [on('domctl.sendtrigger', 1, { trigger: 0, vcpu: 0 })], { type: 'vcpu.send_nmi', domid: 1, vcpu: 0 }, {}],
+  [
+    '... which wakes nobody twice',
+    [on('domctl.sendtrigger', 1, { trigger: 0, vcpu: 0 })],
+    { type: 'vcpu.send_nmi', domid: 1, vcpu: 0 },
+    {},
+  ],
   ['... to vCPUs that there are, as recorded', [], on('domctl.sendtrigger', 1, { trigger: 0, vcpu: 9 }), 'ESRCH'],
   ['PV domains have no power button, as recorded', [], on('domctl.sendtrigger', 1, { trigger: 3, vcpu: 0 }), 'EINVAL'],
   ['HVM domains do', [], on('domctl.sendtrigger', 2, { trigger: 3, vcpu: 0 }), {}],

@@ -9,7 +9,7 @@ import type { Xen } from '../xen.ts';
 import { isPrivileged, resolve } from '../xsm.ts';
 import { copy } from './copy.ts';
 import { entryFrame } from './entries.ts';
-import { map, PARTS, unmap, unmapped } from './map.ts';
+import { map, unmap, unmapWhole } from './map.ts';
 import { isPinned, UNTOLD_ADDRESS } from './state.ts';
 import { transfer } from './transfer.ts';
 import { setupTable, setVersion, statusFrames } from './version.ts';
@@ -35,13 +35,13 @@ export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestRe
     case 'gnttab.map_grant_ref': {
       const { dom, ref, readonly } = command;
       const flags = GNTMAP.host_map | (readonly ? GNTMAP.readonly : 0);
-      return map(xen, { domid, dom, ref, flags, host_addr: UNTOLD_ADDRESS }, guest);
+      return map(xen, { domid, dom, ref, flags, host_addr: UNTOLD_ADDRESS, vcpu: 0 }, guest);
     }
     case 'gnttab.map_grant_ref_at':
       return map(xen, command, guest);
     case 'gnttab.unmap_grant_ref': {
       const { handle } = command;
-      return isFree(xen, domid, handle) ? refuse('bad_handle') : accept({}, ...unmapped(xen, domid, handle, PARTS, now, guest));
+      return isFree(xen, domid, handle) ? refuse('bad_handle') : unmapWhole(xen, domid, handle, now, guest);
     }
     case 'gnttab.unmap_grant_ref_at':
       return unmap(xen, { ...command, new_addr: 0 }, now, guest);
@@ -52,7 +52,7 @@ export function decide(xen: Xen, command: GnttabCommand, now: Ns, guest: GuestRe
       if (isFree(xen, domid, handle)) return refuse('bad_handle');
       if (frame === 0) return accept(); // names no part of the mapping, so all of it stays
       const is = xen.gnttab.maptrack.of(domid)!.mfn.at(handle);
-      return is === frame ? accept({}, ...unmapped(xen, domid, handle, PARTS, now, guest)) : refuse('bad_dev_addr');
+      return is === frame ? unmapWhole(xen, domid, handle, now, guest) : refuse('bad_dev_addr');
     }
     case 'gnttab.copy':
       return copy(xen, command, guest);

@@ -17,6 +17,7 @@ const map = (domid: number, dom: number, ref: number, flags = host_map, host_add
   ref,
   flags,
   host_addr,
+  vcpu: 0,
 });
 const unmap = (domid: number, handle: number, host_addr: number, dev_bus_addr: number): CoreCommand => ({
   type: 'gnttab.unmap_grant_ref_at',
@@ -24,6 +25,7 @@ const unmap = (domid: number, handle: number, host_addr: number, dev_bus_addr: n
   handle,
   host_addr,
   dev_bus_addr,
+  vcpu: 0,
 });
 const replace = (domid: number, handle: number, host_addr: number, new_addr: number): CoreCommand => ({
   type: 'gnttab.unmap_and_replace',
@@ -31,6 +33,7 @@ const replace = (domid: number, handle: number, host_addr: number, new_addr: num
   handle,
   host_addr,
   new_addr,
+  vcpu: 0,
 });
 const all = (domid: number, handle: number): CoreCommand => ({ type: 'gnttab.unmap_grant_ref', domid, handle });
 

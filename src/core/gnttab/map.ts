@@ -1,10 +1,14 @@
 // Mapping grants and letting go of them (map_grant_ref() and unmap_common() in xen/common/grant_table.c).
+
+import { IN_TABLES } from '../../../events/gnttab.ts';
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import { type DomId, type Gref, type Mfn, type Ns, PAGE_SIZE } from '../../../events/units.ts';
 import type { Fact, Outcome } from '../../../events/vocabulary.ts';
 import { GNTMAP } from '../../abi/grant-table.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
+import { createEntry, replaceEntry, runsOnTables } from '../mm/grant-entry.ts';
+import { Pages } from '../mm/pages.ts';
 import type { Xen } from '../xen.ts';
 import { entryAt, fail, leftovers, pageNumberOf, permission, type Refusal } from './entries.ts';
 import { flagsOf, freeHandle } from './maptrack.ts';
@@ -14,8 +18,8 @@ import { type Active, GTF_reading, GTF_writing, isPinned, isPinnedToWrite, UNTOL
 export const PARTS = GNTMAP.device_map | GNTMAP.host_map;
 /** Those that a domain whose memory Xen translates can not ask for. */
 const PV_ONLY = GNTMAP.device_map | GNTMAP.application_map | GNTMAP.contains_pte;
-/** struct grant_mapping keeps so many of the flags. */
-const KEPT_FLAGS = 0xffff;
+/** What is kept of the flags. */
+const KEPT_FLAGS = GNTMAP.device_map | GNTMAP.host_map | GNTMAP.readonly | GNTMAP.application_map | GNTMAP.contains_pte;
 /** How often an entry can be mapped in one way (GNTPIN_incr2oflow_mask()). */
 const MAX_PINS = 128;
 
@@ -25,6 +29,7 @@ export interface MapRequest {
   readonly ref: Gref;
   readonly flags: number;
   readonly host_addr: number;
+  readonly vcpu: number;
 }
 
 export function map(xen: Xen, request: MapRequest, guest: GuestReader): Outcome {
@@ -37,15 +42,21 @@ export function map(xen: Xen, request: MapRequest, guest: GuestReader): Outcome 
   const handle = freeHandle(xen, domid);
   if (handle < 0) return refuse('no_space');
   const entry = pin(xen, guest, request);
-  const errno = !entry.ok ? entry.errno : canStand(request, isExternal) ? undefined : 'general_error';
+  let errno = !entry.ok ? entry.errno : canStand(request, isExternal) ? undefined : 'general_error';
+  const isInTables = (flags & GNTMAP.host_map) !== 0 && host_addr !== UNTOLD_ADDRESS && runsOnTables(xen, domid, request.vcpu);
+  let tables: readonly Fact[] = [];
+  if (entry.ok && errno === undefined && isInTables) {
+    const pages = new Pages(xen, guest);
+    if (createEntry(pages, request, entry.mfn, dom)) tables = pages.facts();
+    else errno = 'general_error';
+  }
   if (errno !== undefined) {
     return refuse(errno, undefined, { type: 'gnttab.handle_put_back', domid, handle }, ...entry.left);
   }
   const { mfn, set_flags } = entry as Pinned;
-  return accept(
-    { handle, mfn },
-    { type: 'gnttab.mapped', domid, handle, dom, ref, mfn, flags: flags & KEPT_FLAGS, host_addr, set_flags },
-  );
+  const kept = (flags & KEPT_FLAGS) | (isInTables ? IN_TABLES : 0);
+  const mapped: Fact = { type: 'gnttab.mapped', domid, handle, dom, ref, mfn, flags: kept, host_addr, set_flags };
+  return tables.length === 0 ? accept({ handle, mfn }, mapped) : accept({ handle, mfn }, ...tables, mapped);
 }
 
 interface Pinned {
@@ -102,6 +113,7 @@ export interface UnmapRequest {
   readonly dev_bus_addr: number;
   /** Where the page table entry is taken from that comes in the mapping's place; 0 where none does. */
   readonly new_addr: number;
+  readonly vcpu: number;
 }
 
 /** Takes away those parts of a mapping that are named by their addresses. */
@@ -113,8 +125,25 @@ export function unmap(xen: Xen, request: UnmapRequest, now: Ns, guest: GuestRead
   const device = dev_bus_addr !== 0 ? flags & GNTMAP.device_map : 0;
   const host = host_addr !== 0 ? flags & GNTMAP.host_map : 0;
   if (device !== 0 && dev_bus_addr !== maps.mfn.at(handle) * PAGE_SIZE) return refuse('bad_dev_addr');
+  if (host !== 0 && (flags & IN_TABLES) !== 0) {
+    const pages = new Pages(xen, guest);
+    const mfn = maps.mfn.at(handle);
+    const isReplaced = replaceEntry(pages, { ...request, flags }, mfn, request.new_addr);
+    if (!isReplaced) return refuse('general_error', undefined, ...pages.facts());
+    const { refs } = xen.mm.frame(mfn);
+    const dropped = refs - (pages.page(mfn, maps.dom.at(handle))?.refs ?? refs);
+    return accept({}, ...pages.facts(), ...unmapped(xen, domid, handle, device | host, now, guest, dropped));
+  }
   if (host !== 0 && !stands(xen, request, flags)) return refuse('general_error');
   return (device | host) === 0 ? accept() : accept({}, ...unmapped(xen, domid, handle, device | host, now, guest));
+}
+
+/** Takes away all of a mapping, where it is. */
+export function unmapWhole(xen: Xen, domid: DomId, handle: number, now: Ns, guest: GuestReader): Outcome {
+  const maps = xen.gnttab.maptrack.of(domid)!;
+  if ((flagsOf(maps, handle) & IN_TABLES) === 0) return accept({}, ...unmapped(xen, domid, handle, PARTS, now, guest));
+  const dev_bus_addr = maps.mfn.at(handle) * PAGE_SIZE;
+  return unmap(xen, { domid, handle, host_addr: maps.host_addr.at(handle), dev_bus_addr, new_addr: 0, vcpu: 0 }, now, guest);
 }
 
 /** Whether a mapping for the CPU is where its owner says, and may be replaced as it wants (replace_grant_host_mapping()). */
@@ -128,9 +157,18 @@ function stands(xen: Xen, { domid, handle, host_addr, new_addr }: UnmapRequest, 
 
 /**
  * The facts of one unmapping; flags go down with the last mapping that needed them. What a zombie kept only for this mapping, or its
- * domain had given back, goes to the heap, and with the last mapping the zombie itself.
+ * domain had given back, goes to the heap, and with the last mapping the zombie itself. `dropped` is how many references of page tables go
+ * with it.
  */
-export function unmapped(xen: Xen, domid: DomId, handle: number, wanted: number, now: Ns, guest: GuestReader): Fact[] {
+export function unmapped(
+  xen: Xen,
+  domid: DomId,
+  handle: number,
+  wanted: number,
+  now: Ns,
+  guest: GuestReader,
+  dropped = 0,
+): Fact[] {
   const maps = xen.gnttab.maptrack.of(domid)!;
   const dom = maps.dom.at(handle);
   const ref = maps.ref.at(handle);
@@ -146,11 +184,11 @@ export function unmapped(xen: Xen, domid: DomId, handle: number, wanted: number,
   const mfn = maps.mfn.at(handle);
   const isZombie = xen.isZombie(dom);
   if (!isZombie && !xen.p2m.isReleased(dom, mfn)) return [unmap];
-  const isLast = parts === (flags & PARTS) && xen.holdsOn(dom) === 1;
+  const isLast = parts === (flags & PARTS) && xen.holdsOn(dom) === 1 + (dom === domid ? 0 : dropped);
   if (isZombie && isLast)
     return [unmap, { type: 'domain.destroyed', domid: dom }, ...raiseGlobalVirq(xen, VIRQ.DOM_EXC, now, guest)];
   if (pins > 0 || xen.gnttab.usesOf(mfn) > 1) return [unmap];
-  if (xen.isHeldElsewhere(dom, mfn) || xen.isUsedByXen(dom, mfn)) return [unmap];
+  if (xen.isHeldElsewhere(dom, mfn, dropped) || xen.isUsedByXen(dom, mfn)) return [unmap];
   const gfn = xen.p2m.gfn(dom, mfn);
   return gfn < 0 ? [unmap] : [unmap, { type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 }];
 }

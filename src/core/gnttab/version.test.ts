@@ -342,6 +342,7 @@ test('flags for devices are checked in version 2 as in version 1', () => {
     ref: 8,
     flags: GNTMAP.device_map,
     host_addr: 0,
+    vcpu: 0,
   };
   expect(granting().answer(command)).toEqual({ handle: 0, mfn: mfn(1, 1) });
 });

@@ -182,7 +182,7 @@ export function updateVaMapping(
 }
 
 /** The table with the entry of an address, as the processor finds it; -1 where it finds none (map_guest_l1e()). */
-function tableOf(pages: Pages, domid: DomId, vcpu: number, va: number): Mfn {
+export function tableOf(pages: Pages, domid: DomId, vcpu: number, va: number): Mfn {
   if (!isGuestAddress(va)) return -1;
   let mfn = pages.xen.mm.baseptr(domid, vcpu, false);
   for (const level of [4, 3, 2] as const) {

@@ -57,7 +57,27 @@ const acts = (polite: boolean): readonly Acts[] => [
     const domid = aLiveDomain(host, domain);
     if (n % 5 > 0) writeEntry(host, polite, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
     const flags = pick(mapFlags, n)!;
-    return [{ type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: (1 + (n % 3)) * PAGE_SIZE }];
+    return [{ type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: (1 + (n % 3)) * PAGE_SIZE, vcpu: 0 }];
+  }),
+  // By a PV domain whose page tables Xen knows: at an address of its, or in an entry of a table of its.
+  act(numbers, (host, { other, ref, gfn, n, domain }) => {
+    const domid = aDomainOnTables(host, domain);
+    if (domid === undefined) return [];
+    const dom = aLiveDomain(host, other);
+    writeEntry(host, polite, dom, ref, { flags: GTF.permit_access, to: domid, gfn });
+    const inEntry = n % 3 === 0;
+    const table = host.xen.p2m.mfn(domid, 3);
+    const host_addr = inEntry ? table * PAGE_SIZE + (n % 9) * 8 : (n % 9) * PAGE_SIZE;
+    const flags = pick(mapFlags, n)! | (inEntry ? contains_pte : 0);
+    const map: CoreCommand = { type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr, vcpu: 0 };
+    const known = handlesOf(host).filter((at) => at.domid === domid);
+    const old = pick(known, n);
+    if (old === undefined || n % 4 > 0) return [map];
+    const at = host.xen.gnttab.maptrack.of(domid)!.host_addr.at(old.handle);
+    return [
+      { type: 'gnttab.unmap_and_replace', domid, handle: old.handle, host_addr: at, new_addr: (n % 5) * PAGE_SIZE, vcpu: 0 },
+      map,
+    ];
   }),
   act(numbers, (host, { n }) => {
     const at = pick(handlesOf(host), n);
@@ -72,7 +92,7 @@ const acts = (polite: boolean): readonly Acts[] => [
     writeEntry(host, polite, dom, ref, { flags: GTF.permit_access, to: domid, gfn: way.n % 4 });
     const isHvm = host.xen.domain.of(0)!.hvm.at(domid) === 1;
     const flags = isHvm ? host_map : host_map | device_map;
-    host.submit({ type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: PAGE_SIZE });
+    host.submit({ type: 'gnttab.map_grant_ref_at', domid, dom, ref, flags, host_addr: PAGE_SIZE, vcpu: 0 });
     const mapped = handlesOf(host).findLast((at) => at.domid === domid);
     return mapped === undefined ? [] : [letGo(host, mapped, way)];
   }),
@@ -131,14 +151,18 @@ const acts = (polite: boolean): readonly Acts[] => [
     ];
   }),
 ];
+function aDomainOnTables(host: CoreHost, index: number): DomId | undefined {
+  const all = [...host.xen.domids()].filter((domid) => host.xen.isAlive(domid) && host.xen.mm.baseptr(domid, 0, false) >= 0);
+  return pick(all, index);
+}
 /** One way to let go of a mapping. */
 function letGo(host: CoreHost, { domid, handle }: { domid: DomId; handle: number }, way: Way): CoreCommand {
   const maps = host.xen.gnttab.maptrack.of(domid)!;
   const host_addr = way.host ? maps.host_addr.at(handle) + way.wrong : 0;
   const dev_bus_addr = way.device ? maps.mfn.at(handle) * PAGE_SIZE + way.wrong : 0;
   return way.replace
-    ? { type: 'gnttab.unmap_and_replace', domid, handle, host_addr, new_addr: way.n === 0 ? 0 : PAGE_SIZE }
-    : { type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr, dev_bus_addr };
+    ? { type: 'gnttab.unmap_and_replace', domid, handle, host_addr, new_addr: way.n === 0 ? 0 : PAGE_SIZE, vcpu: 0 }
+    : { type: 'gnttab.unmap_grant_ref_at', domid, handle, host_addr, dev_bus_addr, vcpu: 0 };
 }
 
 const mapFlags: readonly number[] = [
