@@ -171,6 +171,10 @@ describe('a log that can not be used: status 2', () => {
 describe('a question that makes no sense', () => {
   test.each<[string[], string]>([
     [['inspect', '--at', '999999999'], 'xenolog: the log has no such step (step 999999999): it has the steps 0 to '],
+    [
+      ['events', '--type', 'evtchn.opened'],
+      "xenolog: no such type (--type evtchn.opened): write one as the lines show it, with * for any characters: 'evtchn.*'",
+    ],
     [['inspect', '--at', 'noon'], 'xenolog: no such moment (--at noon): write the number of a step, or a time such as 20s'],
     [['inspect', '--domain', '77'], 'xenolog: no such domain at that moment (--domain 77): there are 0, 1'],
     [['inspect', '--actor', 'd77'], 'xenolog: no such actor at that moment (--actor d77): '],

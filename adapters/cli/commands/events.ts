@@ -1,4 +1,6 @@
 // xenolog events: what happened, a line for each fact and for each refusal.
+
+import type { Log } from '../../../events/log.ts';
 import { eventsOf } from '../../../events/step.ts';
 import type { DomId } from '../../../events/units.ts';
 import type { Command, Fact, Step } from '../../../events/vocabulary.ts';
@@ -37,7 +39,7 @@ export async function events(path: string, options: EventsOptions, output: Outpu
   const to = number('to', Number.MAX_SAFE_INTEGER);
   const limit = number('limit', Number.MAX_SAFE_INTEGER);
   const dom = options.dom === undefined ? undefined : number('dom', 0);
-  const matches = pattern(options.type ?? '*');
+  const matches = matching(options.type ?? '*', log);
 
   const steps = log.steps(from);
   function* found(): Generator<string> {
@@ -55,6 +57,13 @@ export async function events(path: string, options: EventsOptions, output: Outpu
   // Blocks are decoded as the lines are asked for: that is when a damaged one shows.
   await output.lines({ [Symbol.iterator]: () => ({ next: () => judgeLog(path, () => lines.next()) }) });
   return 0;
+}
+
+/** @throws Failure where the log has no fact and no command that it could be: a slip of the pen would look like silence */
+function matching(text: string, { shape }: Log): (type: string) => boolean {
+  const matches = pattern(text);
+  if ([...shape.facts, ...shape.commands].some(([type]) => matches(type))) return matches;
+  throw new Failure('no such type', `--type ${text}`, "write one as the lines show it, with * for any characters: 'evtchn.*'");
 }
 
 function* happenings(step: Step): Generator<Happening> {
