@@ -49,7 +49,7 @@ export class ByteWriter {
       const step = value - last;
       last = value;
       const magnitude = step < 0 ? -step : step;
-      if (magnitude < 8192 && at + 2 <= buffer.length) {
+      if (magnitude < 8192) {
         const first = ((magnitude & 63) << 1) | (step < 0 ? 1 : 0);
         if (magnitude < 64) buffer[at++] = first;
         else {
@@ -64,6 +64,7 @@ export class ByteWriter {
         this.int(-0);
         this.int(value);
       }
+      this.reserve((count - i) * 2 + 16);
       ({ buffer, length: at } = this);
     }
     this.length = at;
@@ -75,10 +76,11 @@ export class ByteWriter {
     let at = this.length;
     for (let i = 0; i < count; i++) {
       const value = numbers[i]!;
-      if (value >= 0 && value < 128 && at < buffer.length) buffer[at++] = value;
+      if (value >= 0 && value < 128) buffer[at++] = value;
       else {
         this.length = at;
         this.uint(value);
+        this.reserve(count - i + 16);
         ({ buffer, length: at } = this);
       }
     }

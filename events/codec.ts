@@ -26,12 +26,15 @@ export const currentShape: Shape = {
 /** What a column holds: a field of a message, or (`uint`) a small number of the step itself. */
 type ColumnKind = FieldKind | 'uint';
 
+const NO_NUMBERS = new Float64Array(0);
+
 /** Values of one column of a block, kept until the block is sealed; encoding them at once keeps the inner loops tight. */
 class Column {
   readonly numeric: boolean;
   private readonly kind: ColumnKind;
   private readonly names: Map<string, number> | undefined;
-  private numbers: Float64Array;
+  /** Room is made when something comes: a block has values of few of all columns. */
+  private numbers = NO_NUMBERS;
   private values: unknown[] = [];
   private count = 0;
   /** Whether any value differs from 0, or from an empty list: a column of nothing else takes no room. */
@@ -40,7 +43,6 @@ class Column {
     this.kind = kind;
     this.numeric = kind === 'int' || kind === 'uint';
     this.names = names ? new Map(names.map((name, i) => [name, i])) : undefined;
-    this.numbers = new Float64Array(this.numeric || kind === 'name' || kind === 'bool' ? 64 : 0);
   }
   /** For numeric columns. */
   putNumber(value: number): void {
@@ -79,7 +81,7 @@ class Column {
     if (this.used) this.encodeValues(out);
     this.used = false;
     this.count = 0;
-    this.values.length = 0;
+    if (this.values.length > 0) this.values.length = 0;
   }
   private encodeValues(out: ByteWriter): void {
     switch (this.kind) {
@@ -128,7 +130,7 @@ class Column {
     }
   }
   private grow(): void {
-    const grown = new Float64Array(this.numbers.length * 2);
+    const grown = new Float64Array(this.numbers.length * 4 || 256);
     grown.set(this.numbers);
     this.numbers = grown;
   }
