@@ -1,15 +1,22 @@
 // Bytes in and out: LEB128 integers, byte strings, CRC-32.
 import { HypervisorBug } from './step.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** A buffer that grows. */
 export class ByteWriter {
   private buffer: Uint8Array<ArrayBuffer>;
   length = 0;
   constructor(capacity = 256) {
-    this.buffer = new Uint8Array(capacity);
+    this.buffer = capacity === 0 ? NOTHING : new Uint8Array(capacity);
   }
   /** Unsigned LEB128 of an integer from 0 to 2^53 - 1; a HypervisorBug for what is none, for the reader would read another. */
   uint(value: number): void {
+    if (value >= 0 && value < 128) {
+      if (this.length === this.buffer.length) this.reserve(1);
+      this.buffer[this.length++] = value;
+      return;
+    }
     if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new HypervisorBug(`${value} can not be written to a log`);
     if (this.length + 8 > this.buffer.length) this.reserve(8);
     const { buffer } = this;
@@ -37,54 +44,30 @@ export class ByteWriter {
       this.uint(rest);
     }
   }
-  /** The first `count` numbers, each as the difference to the one before; where that is not exact, `-0` and the number itself. */
-  deltas(numbers: Float64Array, count: number): void {
-    // Most are small: one or two bytes, without a call.
-    this.reserve(count * 2 + 16);
-    let { buffer } = this;
-    let at = this.length;
-    let last = 0;
-    for (let i = 0; i < count; i++) {
-      const value = numbers[i]!;
-      const step = value - last;
-      last = value;
-      const magnitude = step < 0 ? -step : step;
-      if (magnitude < 8192) {
-        const first = ((magnitude & 63) << 1) | (step < 0 ? 1 : 0);
-        if (magnitude < 64) buffer[at++] = first;
-        else {
-          buffer[at++] = first | 128;
-          buffer[at++] = magnitude >>> 6;
-        }
-        continue;
-      }
-      this.length = at;
-      if (Number.isSafeInteger(step)) this.int(step);
+  /** A number as its difference to the one before; where that is not exact, `-0` and the number itself. */
+  difference(value: number, before: number): void {
+    const step = value - before;
+    const magnitude = step < 0 ? -step : step;
+    if (magnitude < 8192) {
+      // Most are small: one or two bytes.
+      if (this.length + 2 > this.buffer.length) this.reserve(2);
+      const first = ((magnitude & 63) << 1) | (step < 0 ? 1 : 0);
+      if (magnitude < 64) this.buffer[this.length++] = first;
       else {
-        this.int(-0);
-        this.int(value);
+        this.buffer[this.length] = first | 128;
+        this.buffer[this.length + 1] = magnitude >>> 6;
+        this.length += 2;
       }
-      this.reserve((count - i) * 2 + 16);
-      ({ buffer, length: at } = this);
+    } else if (Number.isSafeInteger(step)) this.int(step);
+    else {
+      this.int(-0);
+      this.int(value);
     }
-    this.length = at;
   }
-  /** The first `count` numbers, each as `uint`. */
-  uints(numbers: Float64Array, count: number): void {
-    this.reserve(count + 16);
-    let { buffer } = this;
-    let at = this.length;
-    for (let i = 0; i < count; i++) {
-      const value = numbers[i]!;
-      if (value >= 0 && value < 128) buffer[at++] = value;
-      else {
-        this.length = at;
-        this.uint(value);
-        this.reserve(count - i + 16);
-        ({ buffer, length: at } = this);
-      }
-    }
-    this.length = at;
+  zeros(count: number): void {
+    this.reserve(count);
+    this.buffer.fill(0, this.length, this.length + count);
+    this.length += count;
   }
   private byte(value: number): void {
     if (this.length === this.buffer.length) this.reserve(1);
@@ -116,7 +99,7 @@ export class ByteWriter {
   }
   private reserve(count: number): void {
     if (this.length + count <= this.buffer.length) return;
-    const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.length + count));
+    const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.length + count, 64));
     grown.set(this.buffer.subarray(0, this.length));
     this.buffer = grown;
   }

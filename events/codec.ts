@@ -1,7 +1,9 @@
 // Steps to columns and back: one column for each field of each message. By field, never by looking at a value: guests choose values.
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { Column, type ColumnKind } from './column.ts';
 import { type Errno, errnos } from './errno.ts';
 import type { Field, FieldKind, Fields } from './schema.ts';
+import { HypervisorBug } from './step.ts';
 import { type Fact, facts, operations, type Step } from './vocabulary.ts';
 
 /** One field as the header of a log describes it: name, kind, and the names of an enumeration. */
@@ -22,131 +24,6 @@ export const currentShape: Shape = {
   facts: Object.entries(facts).map(([type, fields]) => [type, shapeFields(fields)]),
   errnos,
 };
-
-/** What a column holds: a field of a message, or (`uint`) a small number of the step itself. */
-type ColumnKind = FieldKind | 'uint';
-
-const NO_NUMBERS = new Float64Array(0);
-
-/** Values of one column of a block, kept until the block is sealed; encoding them at once keeps the inner loops tight. */
-class Column {
-  readonly numeric: boolean;
-  private readonly kind: ColumnKind;
-  private readonly names: Map<string, number> | undefined;
-  /** Room is made when something comes: a block has values of few of all columns. */
-  private numbers = NO_NUMBERS;
-  private values: unknown[] = [];
-  private count = 0;
-  /** Whether any value differs from 0, or from an empty list: a column of nothing else takes no room. */
-  private used = false;
-  constructor(kind: ColumnKind, names?: readonly string[]) {
-    this.kind = kind;
-    this.numeric = kind === 'int' || kind === 'uint';
-    this.names = names ? new Map(names.map((name, i) => [name, i])) : undefined;
-  }
-  /** For numeric columns. */
-  putNumber(value: number): void {
-    const { count } = this;
-    if (count === this.numbers.length) this.grow();
-    this.numbers[count] = value;
-    this.count = count + 1;
-    if (value !== 0) this.used = true;
-  }
-  put(value: unknown): void {
-    switch (this.kind) {
-      case 'int':
-      case 'uint':
-        this.putNumber(value as number);
-        return;
-      case 'name':
-        this.putNumber(this.names!.get(value as string)!);
-        return;
-      case 'bool':
-        this.putNumber(value ? 1 : 0);
-        return;
-      case 'bytes':
-        this.used = true;
-        this.values.push((value as Uint8Array).slice());
-        return;
-      case 'text':
-        this.used = true;
-        this.values.push(value);
-        return;
-      default:
-        if ((value as readonly unknown[]).length > 0) this.used = true;
-        this.values.push(value);
-    }
-  }
-  encode(out: ByteWriter): void {
-    if (this.used) this.encodeValues(out);
-    this.used = false;
-    this.count = 0;
-    if (this.values.length > 0) this.values.length = 0;
-  }
-  private encodeValues(out: ByteWriter): void {
-    switch (this.kind) {
-      case 'int':
-        out.deltas(this.numbers, this.count);
-        return;
-      case 'uint':
-      case 'name':
-      case 'bool':
-        out.uints(this.numbers, this.count);
-        return;
-      case 'text': {
-        const words = new Map<string, number>();
-        let last: unknown;
-        let known = 0;
-        for (const word of this.values) {
-          // The same word again, as one origin's steps have it, needs no looking up.
-          if (word === last) out.uint(known);
-          else {
-            putWord(out, words, word as string);
-            last = word;
-            known = words.get(word as string)!;
-          }
-        }
-        return;
-      }
-      case 'texts': {
-        const words = new Map<string, number>();
-        for (const list of this.values as readonly (readonly string[])[]) {
-          out.uint(list.length);
-          for (const word of list) putWord(out, words, word);
-        }
-        return;
-      }
-      case 'ints':
-        for (const list of this.values as readonly (readonly number[])[]) {
-          out.uint(list.length);
-          for (let i = 0; i < list.length; i++) out.int(list[i]!);
-        }
-        return;
-      case 'bytes':
-        for (const chunk of this.values as readonly Uint8Array[]) {
-          out.uint(chunk.length);
-          out.raw(chunk);
-        }
-    }
-  }
-  private grow(): void {
-    const grown = new Float64Array(this.numbers.length * 4 || 256);
-    grown.set(this.numbers);
-    this.numbers = grown;
-  }
-}
-
-/** A word that the column has had before in this block is its number; a new one follows a 0. */
-function putWord(out: ByteWriter, words: Map<string, number>, word: string): void {
-  const known = words.get(word);
-  if (known !== undefined) {
-    out.uint(known);
-    return;
-  }
-  words.set(word, words.size + 1);
-  out.uint(0);
-  out.string(word);
-}
 
 /** Reads one column of one block. */
 class Cursor {
@@ -299,47 +176,51 @@ export class BlockEncoder {
   private readonly outcome = this.columns[OUTCOME]!;
   private readonly factCount = this.columns[FACT_COUNT]!;
   private readonly factTypes = this.columns[FACTS]!;
-  private readonly commands = currentPlan.commands.map(({ args, returns }) => ({
-    args: this.fields(args),
-    returns: this.fields(returns),
-  }));
-  private readonly facts = currentPlan.facts.map(({ fields }) => this.fields(fields));
-  private readonly commandIds = new Map(currentPlan.commands.map(({ type }, id) => [type, id]));
-  private readonly factIds = new Map(currentPlan.facts.map(({ type }, id) => [type, id]));
+  private readonly commands = new Map(
+    currentPlan.commands.map(({ type, args, returns }, id) => [
+      type,
+      { id, args: this.fields(args), returns: this.fields(returns) },
+    ]),
+  );
+  private readonly facts = new Map(currentPlan.facts.map(({ type, fields }, id) => [type, { id, fields: this.fields(fields) }]));
   private readonly errnoIds = new Map<string, number>(errnos.map((name, id) => [name, id]));
   private readonly blobs: Blob[] = [];
   private readonly digests: (Omit<Digest, 'seq'> & { readonly index: number })[] = [];
+  private readonly block = new ByteWriter(1 << 16);
+  /** A step that can not be written is in some of the columns: nothing more comes of them. */
+  private adding = false;
   count = 0;
 
   add(step: Step): void {
+    this.adding = true;
     const { command, outcome } = step;
-    const id = this.commandIds.get(command.type)!;
-    const plan = this.commands[id]!;
-    this.time.putNumber(step.time);
+    const plan = this.commands.get(command.type)!;
+    this.time.putInt(step.time);
     this.origin.put(step.origin);
-    this.cause.putNumber(step.cause === null ? 0 : step.seq - step.cause);
-    this.batch.putNumber(step.batch === undefined ? 0 : step.batch + 1);
-    this.command.putNumber(id);
+    this.cause.putInt(step.cause === null ? 0 : step.seq - step.cause);
+    this.batch.putInt(step.batch === undefined ? 0 : step.batch + 1);
+    this.command.putUint(plan.id);
     const { reads } = step;
-    this.readCount.putNumber(reads.length);
-    for (let i = 0; i < reads.length; i++) this.reads.putNumber(reads[i]!);
+    this.readCount.putUint(reads.length);
+    for (let i = 0; i < reads.length; i++) this.reads.putInt(reads[i]!);
     put(plan.args, command);
     if (outcome.ok) {
-      this.outcome.putNumber(0);
+      this.outcome.putUint(0);
       put(plan.returns, outcome.value);
     } else {
-      this.outcome.putNumber(1 + 2 * this.errnoIds.get(outcome.errno)! + (outcome.value === undefined ? 0 : 1));
+      this.outcome.putUint(1 + 2 * this.errnoIds.get(outcome.errno)! + (outcome.value === undefined ? 0 : 1));
       if (outcome.value !== undefined) put(plan.returns, outcome.value);
     }
     const events = outcome.events ?? noFacts;
-    this.factCount.putNumber(events.length);
+    this.factCount.putUint(events.length);
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!;
-      const type = this.factIds.get(event.type)!;
-      this.factTypes.putNumber(type);
-      put(this.facts[type]!, event);
+      const { id, fields } = this.facts.get(event.type)!;
+      this.factTypes.putUint(id);
+      put(fields, event);
     }
     this.count++;
+    this.adding = false;
   }
 
   addBlob(blob: Blob): void {
@@ -355,38 +236,34 @@ export class BlockEncoder {
 
   /** The payload; the encoder is ready for the next block. */
   flush(): Uint8Array {
-    const head = new ByteWriter(2048);
-    const body = new ByteWriter(65536);
-    head.uint(this.count);
-    head.uint(this.columns.length);
-    let end = 0;
-    for (const column of this.columns) {
-      column.encode(body);
-      head.uint(body.length - end);
-      end = body.length;
-    }
-    body.uint(this.blobs.length);
+    if (this.adding) throw new HypervisorBug('the last step could not be written to the log');
+    const { block } = this;
+    block.clear();
+    block.uint(this.count);
+    block.uint(this.columns.length);
+    for (const { length } of this.columns) block.uint(length);
+    for (const column of this.columns) column.moveTo(block);
+    block.uint(this.blobs.length);
     for (const { image, chunk, bytes } of this.blobs) {
-      body.uint(image);
-      body.uint(chunk);
-      body.uint(bytes.length);
-      body.raw(bytes);
+      block.uint(image);
+      block.uint(chunk);
+      block.uint(bytes.length);
+      block.raw(bytes);
     }
     if (this.digests.length > 0) {
-      body.uint(this.digests.length);
+      block.uint(this.digests.length);
       for (const { index, state, memory, actors, executors } of this.digests)
-        for (const number of [index, state, memory, actors, executors]) body.uint(number);
+        for (const number of [index, state, memory, actors, executors]) block.uint(number);
     }
-    head.raw(body.view());
     this.count = 0;
     this.blobs.length = 0;
     this.digests.length = 0;
-    return head.take();
+    return block.take();
   }
 
   private fields(plan: readonly FieldPlan[]): OutFields {
-    const all = plan.map(({ name, column }) => ({ name, column: this.columns[column]! }));
-    return { numbers: all.filter(({ column }) => column.numeric), others: all.filter(({ column }) => !column.numeric) };
+    const all = plan.map(({ name, kind, column }) => ({ name, kind, column: this.columns[column]! }));
+    return { numbers: all.filter(({ kind }) => kind === 'int'), others: all.filter(({ kind }) => kind !== 'int') };
   }
 }
 
@@ -402,7 +279,7 @@ interface OutFields {
 function put({ numbers, others }: OutFields, message: object): void {
   for (let i = 0; i < numbers.length; i++) {
     const { name, column } = numbers[i]!;
-    column.putNumber((message as Record<string, number>)[name]!);
+    column.putInt((message as Record<string, number>)[name]!);
   }
   for (let i = 0; i < others.length; i++) {
     const { name, column } = others[i]!;

@@ -1,0 +1,131 @@
+// One column of a block while it is filled: each value is encoded as it comes, so that a block in the making takes as little room as it
+// will in the log, and to seal it is to put the columns one behind the other.
+import { ByteWriter } from './bytes.ts';
+import type { FieldKind } from './schema.ts';
+
+/** What a column holds: a field of a message, or (`uint`) a small number of the step itself. */
+export type ColumnKind = FieldKind | 'uint';
+
+export class Column {
+  private readonly kind: ColumnKind;
+  private readonly names: Map<string, number> | undefined;
+  private readonly out = new ByteWriter(0);
+  /** The number before, in a column of differences. */
+  private last = 0;
+  /** Zeros, or empty lists, that came before anything else: a column of nothing else takes no room. */
+  private zeros = 0;
+  private used = false;
+  /** Of words that the block has had, the number of each. */
+  private words: Map<string, number> | undefined;
+  private lastWord: string | undefined;
+  private lastNumber = 0;
+
+  constructor(kind: ColumnKind, names?: readonly string[]) {
+    this.kind = kind;
+    this.names = names ? new Map(names.map((name, i) => [name, i])) : undefined;
+  }
+
+  /** For columns of the kind `int`: the difference to the value before. */
+  putInt(value: number): void {
+    if (!this.used) {
+      if (value === 0) {
+        this.zeros++;
+        return;
+      }
+      this.begin();
+    }
+    this.out.difference(value, this.last);
+    this.last = value;
+  }
+  /** For columns of the kinds `uint`, `name` and `bool`. */
+  putUint(value: number): void {
+    if (!this.used) {
+      if (value === 0) {
+        this.zeros++;
+        return;
+      }
+      this.begin();
+    }
+    this.out.uint(value);
+  }
+  put(value: unknown): void {
+    switch (this.kind) {
+      case 'int':
+        this.putInt(value as number);
+        return;
+      case 'uint':
+        this.putUint(value as number);
+        return;
+      case 'name':
+        this.putUint(this.names!.get(value as string)!);
+        return;
+      case 'bool':
+        this.putUint(value ? 1 : 0);
+        return;
+      case 'text':
+        this.used = true;
+        this.putText(value as string);
+        return;
+      case 'bytes':
+        this.used = true;
+        this.out.uint((value as Uint8Array).length);
+        this.out.raw(value as Uint8Array);
+        return;
+      default:
+        this.putList(value as readonly unknown[]);
+    }
+  }
+
+  /** How long it is now. */
+  get length(): number {
+    return this.out.length;
+  }
+  /** Hands its bytes on, and is empty. */
+  moveTo(block: ByteWriter): void {
+    this.zeros = 0;
+    if (!this.used) return;
+    block.raw(this.out.view());
+    this.out.clear();
+    this.used = false;
+    this.last = 0;
+    this.words?.clear();
+    this.lastWord = undefined;
+  }
+
+  /** The zeros so far have to be there after all. */
+  private begin(): void {
+    this.used = true;
+    this.out.zeros(this.zeros);
+  }
+  /** A word that the column has had before in this block is its number; a new one follows a 0. */
+  private putText(word: string): void {
+    // The same word again, as one origin's steps have it, needs no looking up.
+    if (word === this.lastWord) {
+      this.out.uint(this.lastNumber);
+      return;
+    }
+    this.words ??= new Map();
+    const { words, out } = this;
+    let number = words.get(word);
+    if (number === undefined) {
+      number = words.size + 1;
+      words.set(word, number);
+      out.uint(0);
+      out.string(word);
+    } else out.uint(number);
+    this.lastWord = word;
+    this.lastNumber = number;
+  }
+  private putList(list: readonly unknown[]): void {
+    if (!this.used) {
+      if (list.length === 0) {
+        this.zeros++;
+        return;
+      }
+      this.begin();
+    }
+    this.out.uint(list.length);
+    if (this.kind === 'texts') for (let i = 0; i < list.length; i++) this.putText(list[i] as string);
+    else for (let i = 0; i < list.length; i++) this.out.int(list[i] as number);
+  }
+}
