@@ -16,6 +16,12 @@ export interface XenConfig {
   readonly verbose_debug?: boolean;
   /** Whether the machine has an IOMMU: devices can be given to domains. */
   readonly iommu?: boolean;
+  /** Whether there are 32-bit PV domains (pv=32). */
+  readonly pv32?: boolean;
+  /** What the real-time clock shows when the host boots, in seconds of Unix time. */
+  readonly wallclock?: number;
+  /** The frequency of the time stamp counters. */
+  readonly tsc_khz?: number;
 }
 export interface HostConfig {
   readonly pcpus: number;

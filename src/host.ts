@@ -7,7 +7,7 @@ import * as core from './core/index.ts';
 import { Xen, type XenSnapshot } from './core/xen.ts';
 import * as guest from './guest/index.ts';
 import { Guests } from './guest/state.ts';
-import type { HostConfig } from './host-config.ts';
+import type { HostConfig, XenConfig } from './host-config.ts';
 import type { Memory } from './memory/memory.ts';
 import { Journal } from './tables/journal.ts';
 import type { Records } from './tables/records.ts';
@@ -54,9 +54,8 @@ export class Host {
   constructor({ config, seed }: HostOptions) {
     const { journal } = this;
     this.config = config;
-    const { commandline = '', verbose_debug = false, iommu = false } = config.xen ?? {};
     const machine = { nrCpus: config.pcpus, totalPages: mibToPages(config.memory_mib) };
-    this.xen = new Xen(journal, { ...machine, ...schedulingOf(config), commandline, verboseDebug: verbose_debug, iommu });
+    this.xen = new Xen(journal, { ...machine, ...schedulingOf(config), ...bootedWith(config.xen ?? {}) });
     this.store = new XenStore(journal, xenstore.profiles[config.xen_version]);
     this.guests = new Guests(journal);
     this.consoles = new Consoles(journal);
@@ -128,6 +127,14 @@ const schedulingOf = ({ scheduler, topology, credit2_runqueue }: HostConfig) => 
   scheduler,
   ...(topology === undefined ? {} : { topology }),
   ...(credit2_runqueue === undefined ? {} : { credit2_runqueue }),
+});
+
+const bootedWith = ({ commandline = '', verbose_debug = false, iommu = false, pv32 = false, wallclock, tsc_khz }: XenConfig) => ({
+  commandline,
+  verboseDebug: verbose_debug,
+  iommu,
+  pv32,
+  clock: { ...(wallclock === undefined ? {} : { wallclock }), ...(tsc_khz === undefined ? {} : { tscKhz: tsc_khz }) },
 });
 
 /** Checks a command. Reads tables freely and guest memory through `reader`; changes nothing. */

@@ -87,6 +87,33 @@ describe('boot', () => {
   });
 });
 
+test('info: the rows of the recorded host, but for its kernel, its build and its memory', () => {
+  const recorded = `nr_cpus                : 2
+max_cpu_id             : 1
+nr_nodes               : 1
+cores_per_socket       : 2
+threads_per_core       : 1
+cpu_mhz                : 2000.000
+hw_caps                : 1fcbf3fd:f6d8320b:ec500800:00000077:00000005:018843a9:0000020c:00000000
+virt_caps              : pv hvm hap gnttab-v1 gnttab-v2
+total_memory           : 2048
+free_memory            : 1391
+sharing_freed_memory   : 0
+sharing_used_memory    : 0
+outstanding_claims     : 0
+free_cpus              : 0
+xen_major              : 4
+xen_minor              : 17
+xen_extra              : .7
+xen_version            : 4.17.7
+xen_caps               : xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 
+xen_scheduler          : credit2
+xen_pagesize           : 4096
+platform_params        : virt_start=0xffff800000000000
+`;
+  expect(booted().xl('info')).toMatchObject({ rc: 0, stdout: expect.stringContaining(recorded) });
+});
+
 describe('requests, in the recorded order', () => {
   test('create', () => {
     const lab = booted();

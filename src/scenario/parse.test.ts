@@ -92,6 +92,26 @@ until: 1m
   expect(scenario.until_ns).toBe(60e9);
 });
 
+test('what the machine is: its topology, its scheduler, its clocks', () => {
+  const parsed = parseScenario(
+    `until: 5s
+host:
+  pcpus: 8
+  scheduler: credit
+  topology: { cores_per_socket: 2, threads_per_core: 2 }
+  credit2_runqueue: core
+  xen: { wallclock: 2009-02-14T12:00:00Z, tsc_khz: 2800000, pv32: true, iommu: false }
+`,
+    's.yaml',
+  );
+  expect(parsed.ok && parsed.scenario.host).toMatchObject({
+    scheduler: 'credit',
+    topology: { cores_per_socket: 2, threads_per_core: 2 },
+    credit2_runqueue: 'core',
+    xen: { wallclock: 1_234_612_800, tsc_khz: 2_800_000, pv32: true, iommu: false },
+  });
+});
+
 describe('one line for each mistake', () => {
   test.each([
     ['', ['s.yaml:1:1: the scenario must be a map: a line "key: value" for each entry']],
@@ -115,6 +135,11 @@ describe('one line for each mistake', () => {
       'until: 5s\nhost: {scheduler: bvt}',
       [`s.yaml:2:19: host.scheduler is "bvt": write 'credit2' or 'credit' or 'rtds' or 'arinc653' or 'null'`],
     ],
+    [
+      'until: 5s\nhost: {xen: {wallclock: 2009-02-30T12:00:00Z}}',
+      ['s.yaml:2:25: host.xen.wallclock is "2009-02-30T12:00:00Z": write a date and a time of UTC, such as 2009-02-14T12:00:00Z'],
+    ],
+    ['until: 5s\nhost: {xen: {tsc_khz: 5}}', ['s.yaml:2:23: host.xen.tsc_khz is 5: write a whole number from 1000 to 10000000']],
     ['until: 5s\nhost: {xen_version: 4.17}', ["s.yaml:2:21: host.xen_version is 4.17: write '4.17'"]],
     [
       'until: 5s\nhost: {bridges: [{name: a, ip: 10.0.0, netmask: 255.0.255.0}]}',

@@ -114,15 +114,18 @@ function hostOf({ host }: RawScenario): Omit<HostConfig, 'files'> {
     memory_mib: host?.memory ?? defaults.memory_mib,
     dom0: { memory_mib: host?.dom0?.memory ?? defaults.dom0.memory_mib, vcpus: host?.dom0?.vcpus ?? defaults.dom0.vcpus },
     scheduler: host?.scheduler ?? defaults.scheduler,
+    ...(host?.topology && {
+      topology: {
+        cores_per_socket: host.topology.cores_per_socket ?? host.pcpus ?? defaults.pcpus,
+        threads_per_core: host.topology.threads_per_core ?? 1,
+      },
+    }),
+    ...(host?.credit2_runqueue && { credit2_runqueue: host.credit2_runqueue }),
     xen_version: host?.xen_version ?? defaults.xen_version,
     bridges: host?.bridges ?? defaults.bridges,
-    ...(host?.xen === undefined ? {} : { xen: defined(host.xen) }),
+    ...(host?.xen && { xen: defined(host.xen) as XenConfig }),
   };
 }
 
 /** Without what was left out. */
-const defined = ({ commandline, verbose_debug, iommu }: NonNullable<NonNullable<RawScenario['host']>['xen']>): XenConfig => ({
-  ...(commandline === undefined ? {} : { commandline }),
-  ...(verbose_debug === undefined ? {} : { verbose_debug }),
-  ...(iommu === undefined ? {} : { iommu }),
-});
+const defined = (fields: object): object => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

@@ -14,6 +14,8 @@ export const builtins = ['linux'] as const;
 const MIB = 2 ** 20;
 const PCPUS_MAX = 255;
 const SEED_MAX = 0xffff_ffff;
+const TSC_KHZ_MIN = 1000;
+const TSC_KHZ_MAX = 10_000_000;
 
 /** What a reader of one value answers where it knows better than "write this" what is wrong: a sentence without its subject. */
 class Wrong {
@@ -53,6 +55,13 @@ const bytes = leaf('a size with its unit, such as 64M or 2G', (value) => {
 const mib = leaf('a number of MiB, or a size such as 2G', (value) => {
   const size = typeof value === 'string' ? parseSize(value) : typeof value === 'number' ? value * MIB : undefined;
   return size !== undefined && Number.isSafeInteger(size) && size > 0 && size % MIB === 0 ? size / MIB : undefined;
+});
+/** Seconds of Unix time. */
+const moment = leaf('a date and a time of UTC, such as 2009-02-14T12:00:00Z', (value) => {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(value)) return undefined;
+  const ms = Date.parse(value);
+  // Date.parse takes the 31st of any month.
+  return ms >= 0 && new Date(ms).toISOString() === value.replace('Z', '.000Z') ? ms / 1000 : undefined;
 });
 const ip = leaf('an IPv4 address such as 10.0.0.1', (value) =>
   typeof value === 'string' && textToIp(value) !== undefined ? value : undefined,
@@ -97,6 +106,10 @@ const host = z.strictObject({
   memory: mib.optional(),
   dom0: z.strictObject({ memory: mib.optional(), vcpus: whole(1, XEN_LEGACY_MAX_VCPUS).optional() }).optional(),
   scheduler: oneOf('credit2', 'credit', 'rtds', 'arinc653', 'null').optional(),
+  topology: z
+    .strictObject({ cores_per_socket: whole(1, PCPUS_MAX).optional(), threads_per_core: whole(1, PCPUS_MAX).optional() })
+    .optional(),
+  credit2_runqueue: oneOf('cpu', 'core', 'socket', 'node', 'all').optional(),
   xen_version: oneOf(defaultHost.xen_version).optional(),
   bridges: z.array(bridge).optional(),
   xen: z
@@ -104,6 +117,9 @@ const host = z.strictObject({
       commandline: text('the command line of Xen').optional(),
       verbose_debug: flag.optional(),
       iommu: flag.optional(),
+      pv32: flag.optional(),
+      wallclock: moment.optional(),
+      tsc_khz: whole(TSC_KHZ_MIN, TSC_KHZ_MAX).optional(),
     })
     .optional(),
 });

@@ -63,7 +63,7 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
         scrub_pages: 0,
         outstanding_pages: xen.p2m.allClaimed,
         max_cpu_id: xen.sched.nrCpus - 1,
-        ...machine(xen, nr_cpus),
+        ...machine(xen),
       });
     }
     case 'domctl.getdomaininfo':
@@ -142,10 +142,9 @@ export function decide(xen: Xen, command: DomainCommand, now: Ns, guest: GuestRe
 }
 
 const MAX_NUMNODES = 64;
-/** What physinfo tells of the machine besides: one socket without threads, and what the build and the processor can do. */
-const machine = (xen: Xen, nr_cpus: number) => ({
-  threads_per_core: 1,
-  cores_per_socket: nr_cpus,
+/** What physinfo tells of the machine besides: its topology, and what the build and the processor can do. */
+const machine = (xen: Xen) => ({
+  ...xen.sched.topology,
   nr_nodes: 1,
   max_node_id: MAX_NUMNODES - 1,
   cpu_khz: xen.clock.tscKhz,
