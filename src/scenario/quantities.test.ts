@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseDuration, parseSize } from './quantities.ts';
+import { parseDuration, parseMoment, parseSize } from './quantities.ts';
 
 describe('a duration', () => {
   test.each([
@@ -58,3 +58,19 @@ describe('a size', () => {
     expect(parseSize(text)).toBe(bytes);
   });
 });
+
+test('a moment is what Date takes it for', () => {
+  const moment = fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true });
+  fc.assert(
+    fc.property(moment, (date) => {
+      const text = date.toISOString().replace(/\.\d+Z$/, 'Z');
+      expect(parseMoment(text)).toBe(Date.parse(text) / 1000);
+    }),
+  );
+});
+test.each(['2009-02-29T00:00:00Z', '1900-01-01T00:00:00Z', '2009-13-01T00:00:00Z', '2009-01-01T24:00:00Z', '2009-01-01', 'now'])(
+  '%s is no moment',
+  (text) => {
+    expect(parseMoment(text)).toBeUndefined();
+  },
+);

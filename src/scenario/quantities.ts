@@ -30,3 +30,26 @@ function times(number: string, unit: number): number | undefined {
   const value = scaled / divisor;
   return scaled % divisor === 0n && value < BigInt(END_OF_TIME) ? Number(value) : undefined;
 }
+
+/** `2009-02-14T12:00:00Z` in seconds of Unix time; undefined for what is no moment since 1970. */
+export function parseMoment(text: string): number | undefined {
+  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z$/.exec(text);
+  if (!match) return undefined;
+  const [year, month, day, hours, minutes, seconds] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (year < 1970 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;
+  if (hours > 23 || minutes > 59 || seconds > 59) return undefined;
+  let days = day - 1;
+  for (let past = 1970; past < year; past++) days += isLeap(past) ? 366 : 365;
+  for (let past = 1; past < month; past++) days += daysIn(year, past);
+  return ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
+}
+const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+const daysIn = (year: number, month: number): number =>
+  month === 2 ? (isLeap(year) ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31;

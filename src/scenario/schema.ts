@@ -5,7 +5,7 @@ import type { Ns } from '../../events/units.ts';
 import { XEN_LEGACY_MAX_VCPUS } from '../abi/shared-info.ts';
 import { defaultHost } from '../host-config.ts';
 import { textToIp } from '../net/address.ts';
-import { parseDuration, parseSize } from './quantities.ts';
+import { parseDuration, parseMoment, parseSize } from './quantities.ts';
 import { splitWords } from './words.ts';
 
 /** The kernels that are actors. */
@@ -56,13 +56,9 @@ const mib = leaf('a number of MiB, or a size such as 2G', (value) => {
   const size = typeof value === 'string' ? parseSize(value) : typeof value === 'number' ? value * MIB : undefined;
   return size !== undefined && Number.isSafeInteger(size) && size > 0 && size % MIB === 0 ? size / MIB : undefined;
 });
-/** Seconds of Unix time. */
-const moment = leaf('a date and a time of UTC, such as 2009-02-14T12:00:00Z', (value) => {
-  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(value)) return undefined;
-  const ms = Date.parse(value);
-  // Date.parse takes the 31st of any month.
-  return ms >= 0 && new Date(ms).toISOString() === value.replace('Z', '.000Z') ? ms / 1000 : undefined;
-});
+const moment = leaf('a date and a time of UTC, such as 2009-02-14T12:00:00Z', (value) =>
+  typeof value === 'string' ? parseMoment(value) : undefined,
+);
 const ip = leaf('an IPv4 address such as 10.0.0.1', (value) =>
   typeof value === 'string' && textToIp(value) !== undefined ? value : undefined,
 );
