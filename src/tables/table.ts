@@ -18,9 +18,11 @@ class Column implements Restorable {
   readonly wraps: boolean;
   /** Stands for the column in a hash. */
   readonly salt: number;
+  readonly shift: number;
+  private readonly journal: Journal;
   private readonly dirty: { pages: Uint8Array };
-  private readonly shift: number;
-  constructor(name: string, type: ColumnType | readonly string[], dirty: { pages: Uint8Array }, shift: number) {
+  constructor(name: string, type: ColumnType | readonly string[], dirty: { pages: Uint8Array }, journal: Journal, shift: number) {
+    this.journal = journal;
     this.name = name;
     this.names = typeof type === 'string' ? undefined : type;
     this.wraps = type === 'u32';
@@ -28,6 +30,15 @@ class Column implements Restorable {
     this.array = new arrays[typeof type === 'string' ? type : 'u8'](0);
     this.dirty = dirty;
     this.shift = shift;
+  }
+  /** The only writer of a column. */
+  write(index: number, value: number): void {
+    const { array } = this;
+    const old = array[index]!;
+    if (old === value) return;
+    if (this.journal.depth > 0) this.journal.record(this, index, old);
+    array[index] = value;
+    this.dirty.pages[index >> this.shift] = CHANGED;
   }
   restore(index: number, old: number): void {
     this.array[index] = old;
@@ -98,37 +109,29 @@ export class Cell {
   /** Set by the extent, and by nobody else. */
   firstPage = NO_PAGE;
   private readonly extent: Extent;
-  private readonly journal: Journal;
-  private readonly shift: number;
-  constructor(column: Column, extent: Extent, journal: Journal, shift: number) {
+  constructor(column: Column, extent: Extent) {
     this.column = column;
     this.extent = extent;
-    this.journal = journal;
-    this.shift = shift;
   }
   at(row: number): number {
     if ((row & LAST_ROW) !== row) return 0;
-    const ordinal = row >> this.shift;
+    const { column } = this;
+    const { shift } = column;
+    const ordinal = row >> shift;
     const page = ordinal === 0 ? this.firstPage : (this.extent.$pages[ordinal] ?? NO_PAGE);
-    return page === NO_PAGE ? 0 : this.column.array[(page << this.shift) | (row & ((1 << this.shift) - 1))]!;
+    return page === NO_PAGE ? 0 : column.array[(page << shift) | (row & ((1 << shift) - 1))]!;
   }
-  /** The only writer of a column. */
   put(row: number, value: number): void {
     if ((row & LAST_ROW) !== row) return;
-    const { extent, shift, column } = this;
+    const { extent, column } = this;
+    const { shift } = column;
     const ordinal = row >> shift;
     let page = ordinal === 0 ? this.firstPage : (extent.$pages[ordinal] ?? NO_PAGE);
     if (page === NO_PAGE) {
       if (value === 0) return;
       page = extent.$table.extend(extent, ordinal);
     }
-    const index = (page << shift) | (row & ((1 << shift) - 1));
-    const { array } = column;
-    const old = array[index]!;
-    if (old === value) return;
-    if (this.journal.depth > 0) this.journal.record(column, index, old);
-    array[index] = value;
-    extent.$table.dirty.pages[page] = CHANGED;
+    column.write((page << shift) | (row & ((1 << shift) - 1)), value);
   }
   add(row: number, amount: number): void {
     const sum = this.at(row) + amount;
@@ -218,7 +221,7 @@ export class Table<S extends TableSchema> {
     this.schema = schema;
     this.journal = journal;
     this.shift = Math.log2(pageRows);
-    this.columns = Object.entries(schema).map(([column, type]) => new Column(column, type, this.dirty, this.shift));
+    this.columns = Object.entries(schema).map(([column, type]) => new Column(column, type, this.dirty, journal, this.shift));
   }
 
   /** The rows of an owner, or undefined when it has none here: the domain does not exist. */
@@ -412,7 +415,7 @@ export class Table<S extends TableSchema> {
   private extent(): Extent {
     const extent = new Extent(this as unknown as Table<TableSchema>);
     for (const column of this.columns) {
-      const value = new (column.names ? NameCell : Cell)(column, extent, this.journal, this.shift);
+      const value = new (column.names ? NameCell : Cell)(column, extent);
       // Put in as extent[name], some twenty columns would make a dictionary of it, where a cell is looked up by hash (V8).
       Object.defineProperty(extent, column.name, { value, enumerable: true });
     }
