@@ -49,7 +49,7 @@ export class Memory implements Frames {
   }
 
   get8(mfn: Mfn, offset: number): number {
-    return this.frame(mfn).bytes[offset]!;
+    return this.frame(mfn).view.getUint8(offset);
   }
   get16(mfn: Mfn, offset: number): number {
     return this.frame(mfn).view.getUint16(offset, true);
@@ -61,7 +61,7 @@ export class Memory implements Frames {
     return this.frame(mfn).view.getBigUint64(offset, true);
   }
   put8(mfn: Mfn, offset: number, value: number): void {
-    this.own(mfn).bytes[offset] = value;
+    this.own(mfn).view.setUint8(offset, value);
   }
   put16(mfn: Mfn, offset: number, value: number): void {
     this.own(mfn).view.setUint16(offset, value, true);
