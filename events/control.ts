@@ -17,8 +17,8 @@ export const SETTINGS = [
 ] as const;
 
 export const operations = {
-  /** `flags` are VGCF_*. Registers are whoever executes the guest's. */
-  'domctl.getvcpucontext': operation({ domid: int, domain: int, vcpu: int }, { flags: int }),
+  /** `flags` are VGCF_*; `context` is struct vcpu_guest_context. Registers beyond those are as they were set. */
+  'domctl.getvcpucontext': operation({ domid: int, domain: int, vcpu: int }, { flags: int, context: bytes }),
   /** `op` is XEN_DOMCTL_SHADOW_OP_*. `pages` limits what CLEAN and PEEK look at. */
   'domctl.shadow_op': operation(
     { domid: int, domain: int, op: int, mode: int, mb: int, pages: int },

@@ -1,7 +1,7 @@
 // Memory management of PV guests (public/xen.h, public/arch-x86/xen.h, public/callback.h, public/nmi.h): page tables, and what a vCPU has
 // told Xen of itself. A page table entry is two words, `val_lo` and `val_hi`. A virtual address is its 64 bits as a signed number, so that
 // every canonical one is exact: user space from 0 to 2^47 - 1, the rest from -2^47 to -1. `foreigndom` is as in the hypercall.
-import { bool, int, ints, operation } from './schema.ts';
+import { bool, bytes, int, ints, operation } from './schema.ts';
 
 const vcpu = { domid: int, vcpu: int };
 const mmuext = { ...vcpu, foreigndom: int };
@@ -54,6 +54,10 @@ export const operations = {
   'nmi.unregister_callback': operation(vcpu),
   /** What each of a domain's pages is used as: XEN_DOMCTL_PFINFO_*. */
   'domctl.getpageframeinfo3': operation({ domid: int, domain: int, gfns: ints }, { types: ints }),
+  /** setvcpucontext with the state itself: `context` is struct vcpu_guest_context, as wide as `domain`. */
+  'domctl.setvcpucontext_from': operation({ domid: int, domain: int, vcpu: int, context: bytes }),
+  /** And vcpu_op's initialise, by a PV domain. */
+  'vcpu.initialise_from': operation({ domid: int, vcpu: int, context: bytes }),
 } as const;
 
 export const facts = {
@@ -83,6 +87,8 @@ export const facts = {
   'mm.taskswitch_set': { ...vcpu, ts: bool },
   /** A vCPU goes on from here; `user` says by which of its two page tables. */
   'mm.iret_done': { ...vcpu, rip: int, cs: int, rflags: int, rsp: int, ss: int, user: bool, iopl: int },
+  /** A vCPU of a PV domain has the state that its context says; its page tables and descriptors are counted beside it. */
+  'mm.context_loaded': { ...vcpu, context: bytes },
 } as const;
 
 /** How many numbers `mm.frames_changed` has for each frame. */

@@ -121,10 +121,28 @@ function decideGnttab(xen: Xen, command: CommandsOf<'gnttab'>, now: Ns, guest: G
 }
 
 function decideMm(xen: Xen, command: CommandsOf<'mm'>, now: Ns, guest: GuestReader): Outcome {
+  if (command.type === 'domctl.setvcpucontext_from' || command.type === 'vcpu.initialise_from')
+    return begin(xen, command, now, guest);
   const outcome = mm.decide(xen, command, guest);
   return command.type === 'mm.iret' && !outcome.ok && outcome.errno === 'EFAULT'
     ? crash(xen, command.domid, 'EFAULT', 'an iret that leads nowhere', now, guest)
     : domain.letGo(xen, outcome, now, guest);
+}
+
+/** A vCPU gets its first state, or another: it may begin at all, and its tables are such as they must be. */
+function begin(xen: Xen, command: mm.BeginCommand, now: Ns, guest: GuestReader): Outcome {
+  const { domid, vcpu: id } = command;
+  const isOwn = command.type === 'vcpu.initialise_from';
+  const target = isOwn ? domid : command.domain;
+  const outcome = isOwn
+    ? vcpu.decide(xen, { type: 'vcpu.initialise', domid, vcpu: id }, now)
+    : vcpu.decide(xen, { type: 'domctl.setvcpucontext', domid, domain: target, vcpu: id }, now);
+  if (!outcome.ok) return outcome;
+  const loaded = mm.loadContext(xen, target, id, command.context, guest);
+  if (!loaded.ok) return refuse(loaded.errno);
+  // Only a toolstack says whether it is online.
+  const facts = outcome.events.filter(({ type }) => type !== 'vcpu.brought_up' || loaded.online);
+  return accept({}, ...loaded.facts, ...facts);
 }
 
 function decideCpupool(xen: Xen, command: CommandsOf<'cpupool'>, now: Ns, guest: GuestReader): Outcome {

@@ -3,7 +3,6 @@ import { XEN_DOMCTL, XEN_DOMCTL_U, xen_domctl_vcpucontext } from '../abi/domctl.
 import * as abi from '../abi/domctl-state.ts';
 import { uint32_t } from '../abi/scalars.ts';
 import { XEN_DOMCTL_SCHEDOP, XEN_SCHEDULER } from '../abi/scheduler.ts';
-import { vcpu_guest_context } from '../abi/vcpu-context.ts';
 import { isPrivileged } from '../core/xsm.ts';
 import type { Call } from './call.ts';
 import { type Codec, type Codecs, codec, EFAULT, Refusal, type Source, toNumber } from './codec.ts';
@@ -101,7 +100,9 @@ const scheduling: Codec = codec('domctl.scheduler_op', abi.xen_domctl_scheduler_
 
 export const stateDomctls: Codecs = {
   [XEN_DOMCTL.scheduler_op]: scheduling,
-  [XEN_DOMCTL.getvcpucontext]: codec('domctl.getvcpucontext', xen_domctl_vcpucontext, { write: putContext }),
+  [XEN_DOMCTL.getvcpucontext]: codec('domctl.getvcpucontext', xen_domctl_vcpucontext, {
+    write: ({ context }, { ctxt }, { guest }) => guest.put(ctxt as bigint, context as Uint8Array),
+  }),
   [XEN_DOMCTL.shadow_op]: codec('domctl.shadow_op', abi.xen_domctl_shadow_op, {
     out: ({ mb, pages, fault_count, dirty_count }) => ({
       mb,
@@ -238,14 +239,6 @@ export const stateDomctls: Codecs = {
 };
 const SHADOW_OP = { CLEAN: 11, PEEK: 12 } as const;
 const VM_EVENT_GET_VERSION = 3;
-
-/** A context as wide as its domain, in which all is 0 but the flags. */
-function putContext({ flags }: Plain, { ctxt, domain }: Plain, { guest, xen }: Call): boolean {
-  const layout = vcpu_guest_context[xen.is32bit(domain as number) ? 'x86_32' : 'x86_64'];
-  const bytes = new Uint8Array(layout.size);
-  layout.write(bytes, { flags: BigInt(flags as number) });
-  return guest.put(ctxt as bigint, bytes);
-}
 
 /** As much of a list as is there. */
 function part(at: string, count: (given: Plain) => number): Source {

@@ -8,7 +8,7 @@ import { isPrivileged } from '../core/xsm.ts';
 import { type Bitmap, bitsOf, putBits } from './bitmap.ts';
 import { type Call, done, type Result } from './call.ts';
 import { type Codec, type Codecs, codec, commandOf, EFAULT, finish, perform, Refusal, type Source, toNumber } from './codec.ts';
-import { contextFlaw } from './context.ts';
+import { contextAt } from './context.ts';
 import { stateDomctls } from './domctl-state.ts';
 import type { Plain } from './guest-memory.ts';
 import { handleBytes, handleText } from './version.ts';
@@ -54,14 +54,14 @@ export const domctlOp: Codecs = {
   [XEN_DOMCTL.getdomaininfo]: codec('domctl.getdomaininfo', domctl.xen_domctl_getdomaininfo, { out: domainInfo }),
   [XEN_DOMCTL.max_mem]: codec('domctl.max_mem', domctl.xen_domctl_max_mem),
   [XEN_DOMCTL.max_vcpus]: codec('domctl.max_vcpus', domctl.xen_domctl_max_vcpus),
-  [XEN_DOMCTL.setvcpucontext]: codec('domctl.setvcpucontext', domctl.xen_domctl_vcpucontext, {
+  [XEN_DOMCTL.setvcpucontext]: codec('domctl.setvcpucontext_from', domctl.xen_domctl_vcpucontext, {
     args: {
-      vcpu({ vcpu, ctxt, domain }, { xen, caller, guest }) {
+      context({ vcpu, ctxt, domain }, call) {
         const target = domain as number;
+        const { xen, caller } = call;
         const mayAsk =
           xen.exists(target) && isPrivileged(caller.domid) && target !== caller.domid && xen.hasVcpu(target, vcpu as number);
-        const flaw = mayAsk ? contextFlaw(xen, target, guest, ctxt as bigint, false) : undefined;
-        return flaw === undefined ? vcpu : new Refusal(flaw);
+        return mayAsk ? contextAt(call, target, ctxt as bigint) : new Uint8Array(0);
       },
     },
   }),

@@ -88,9 +88,11 @@ describe('a vCPU’s first state', () => {
   const op = HYPERVISOR.vcpu_op;
   const context = (fields: object, width: 'x86_64' | 'x86_32' = 'x86_64'): Uint8Array => {
     const whole = new Uint8Array(vcpu_guest_context[width].size);
-    vcpu_guest_context[width].write(whole, { flags: 4n, ...fields } as never);
+    vcpu_guest_context[width].write(whole, { flags: 4n, ctrlreg: [0n, 0n, 0n, cr3(8)], ...fields } as never);
     return whole;
   };
+  /** An empty page is a root that maps nothing. */
+  const cr3 = (page: number): bigint => BigInt(hostOf().xen.p2m.mfn(1, page)) << 12n;
   const hole = 1n << 60n;
   test.each<[string, object, number]>([
     ['is right', {}, 0],
@@ -103,7 +105,9 @@ describe('a vCPU’s first state', () => {
     ['with half a page of descriptors', { ldt_base: 0x800n, ldt_ents: 1n }, E('EINVAL')],
     ['with more descriptors than a table has', { gdt_ents: 7169n }, E('EINVAL')],
     ['as a user without page tables', { flags: 0n }, E('EINVAL')],
-    ['as a user with them', { flags: 0n, ctrlreg: [0n, 0x5000n] }, 0],
+    ['as a user with them', { flags: 0n, ctrlreg: [0n, cr3(9), 0n, cr3(8)] }, 0],
+    ["... that are nobody's", { flags: 0n, ctrlreg: [0n, 0x5000n, 0n, cr3(8)] }, E('EINVAL')],
+    ["with page tables that are another domain's", { ctrlreg: [0n, 0n, 0n, 0x5000n] }, E('EINVAL')],
   ])('%s', (_, fields, expected) => {
     const host = hostOf();
     expect(rc(host, op, [0, 1, AT], context(fields))).toBe(expected);

@@ -9,7 +9,7 @@ import { RUNSTATE, VCPUOP } from '../abi/vcpu.ts';
 import { infoFrame, infoOffset, UPCALL_MASK } from '../core/evtchn/pending.ts';
 import { type Call, done, type Result, uint } from './call.ts';
 import { type Codec, type Codecs, codec, EFAULT, perform, Refusal, unsigned } from './codec.ts';
-import { contextFlaw } from './context.ts';
+import { contextAt, hvmFlaw } from './context.ts';
 import type { Plain } from './guest-memory.ts';
 
 /** Xen's own limit to what a vCPU polls for. */
@@ -63,16 +63,13 @@ const vcpuCodec = (command: Codec['command'], struct?: Codec['struct'], { args =
   codec(command, struct, { ...rest, args: { vcpu: vcpuid, ...args } });
 
 export const vcpuOp: Codecs = {
-  [VCPUOP.initialise]: vcpuCodec('vcpu.initialise', undefined, {
+  [VCPUOP.initialise]: vcpuCodec('vcpu.initialise_from', undefined, {
     args: {
-      vcpu(given, call) {
-        const { xen, caller, guest } = call;
-        const target = vcpuid(given, call);
-        // One that can hear nothing, or has begun already, is refused without a look.
-        const isRefused = infoFrame(xen, caller.domid, target) < 0;
-        const flaw = isRefused ? undefined : contextFlaw(xen, caller.domid, guest, call.arg(2), true);
-        const hasBegun = xen.sched.vcpu.of(caller.domid)!.initialised.at(target) === 1;
-        return flaw === undefined || (hasBegun && flaw !== 'EFAULT') ? target : new Refusal(flaw);
+      context(given, call) {
+        const { xen, caller } = call;
+        // One that can hear nothing is refused without a look.
+        const isRefused = infoFrame(xen, caller.domid, vcpuid(given, call)) < 0;
+        return isRefused ? new Uint8Array(0) : contextAt(call, caller.domid, call.arg(2));
       },
     },
   }),
@@ -126,9 +123,24 @@ export function performVcpuOp(call: Call): Result {
   const target = uint(call.arg(1));
   if (!call.xen.hasVcpu(call.caller.domid, target)) return call.refuse('ENOENT', cmd);
   if (forOneself.includes(cmd) && target !== call.caller.vcpu) return call.refuse('EINVAL', cmd);
-  const codec = vcpuOp[cmd];
+  const isHvm = call.xen.domain.of(0)!.hvm.at(call.caller.domid) === 1;
+  const codec = cmd === VCPUOP.initialise && isHvm ? initialiseHvm : vcpuOp[cmd];
   return codec ? perform(call, codec, call.arg(2), cmd) : call.refuse('ENOSYS', cmd);
 }
+
+/** An HVM guest gives a mode and registers, of which only their being right counts here. */
+const initialiseHvm = vcpuCodec('vcpu.initialise', undefined, {
+  args: {
+    vcpu(given, call) {
+      const { xen, caller } = call;
+      const target = vcpuid(given, call);
+      const isRefused = infoFrame(xen, caller.domid, target) < 0;
+      const flaw = isRefused ? undefined : hvmFlaw(call, call.arg(2));
+      const hasBegun = xen.sched.vcpu.of(caller.domid)!.initialised.at(target) === 1;
+      return flaw === undefined || (hasBegun && flaw !== EFAULT) ? target : flaw;
+    },
+  },
+});
 
 /** The time stands in one register, or in two halves. */
 export function performSetTimer(call: Call): Result {

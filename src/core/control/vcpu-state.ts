@@ -5,16 +5,17 @@ import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import type { DomId, Ns } from '../../../events/units.ts';
 import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { hex64, isCanonical, isHex64, wordsOf } from '../../abi/u64.ts';
+import { VGCF } from '../../abi/vcpu-context.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { printk } from '../console/printk.ts';
 import { crash } from '../domain/crash.ts';
 import { forEachVcpu } from '../domain/decide.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
+import { saveContext } from '../mm/load-context.ts';
 import { offCpu } from '../sched/decide.ts';
 import { sendNmi } from '../vcpu/decide.ts';
 import type { Xen } from '../xen.ts';
 
-const VGCF = { in_kernel: 1 << 2, online: 1 << 5 } as const;
 const SENDTRIGGER = { NMI: 0, POWER: 3, SLEEP: 4 } as const;
 const MAX_PAUSES = 255;
 
@@ -25,7 +26,9 @@ export function getvcpucontext(xen: Xen, { domid, domain, vcpu }: CommandOf<'dom
   if (!xen.hasVcpu(domain, vcpu) || isCurrent(domid, domain, vcpu)) return refuse('EINVAL');
   const rows = xen.sched.vcpu.of(domain)!;
   if (rows.initialised.at(vcpu) === 0) return refuse('ENODATA');
-  return accept({ flags: VGCF.in_kernel | (rows.up.at(vcpu) === 1 ? VGCF.online : 0) });
+  const inKernel = xen.domain.of(0)!.hvm.at(domain) === 0 && !xen.mm.context(domain, vcpu).user;
+  const flags = (inKernel ? VGCF.in_kernel : 0) | (rows.up.at(vcpu) === 1 ? VGCF.online : 0);
+  return accept({ flags, context: saveContext(xen, domain, vcpu, flags) });
 }
 
 export function sendtrigger(xen: Xen, { domain, trigger, vcpu }: CommandOf<'domctl.sendtrigger'>, now: Ns): Outcome {

@@ -179,7 +179,7 @@ export const takesEvents = (rflags: number): boolean => (rflags & EFLAGS.if) !==
 
 const VMASST_CMD = { enable: 0, disable: 1 } as const;
 /** 4gb_segments to runstate_update_flag, and m2p_strict; a guest for which Xen translates has runstate_update_flag alone. */
-const PV_ASSISTS: readonly number[] = [0, 1, 2, 3, 4, 5, 32];
+export const PV_ASSISTS: readonly number[] = [0, 1, 2, 3, 4, 5, 32];
 const HVM_ASSISTS: readonly number[] = [5];
 
 export function vmAssist(xen: Xen, { domid, cmd, assist }: CommandOf<'mm.vm_assist'>): Outcome {

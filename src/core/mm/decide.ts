@@ -1,6 +1,6 @@
 // Memory management of PV guests: who may ask for what. What each of them does is beside this.
 import { accept, refuse } from '../../../events/step.ts';
-import type { GuestReader, MmCommand, Outcome } from '../../../events/vocabulary.ts';
+import type { CommandOf, GuestReader, MmCommand, Outcome } from '../../../events/vocabulary.ts';
 import { XEN_DOMCTL_PFINFO } from '../../abi/domctl.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
@@ -24,7 +24,10 @@ import { type MmuextCommand, mmuext } from './mmuext.ts';
 import { levelOf } from './tables.ts';
 import { mmuUpdate, updateVaMapping } from './update.ts';
 
-export function decide(xen: Xen, command: MmCommand, guest: GuestReader): Outcome {
+/** Those that are about a vCPU's beginning as well as about its tables (src/core/index.ts). */
+export type BeginCommand = CommandOf<'domctl.setvcpucontext_from' | 'vcpu.initialise_from'>;
+
+export function decide(xen: Xen, command: Exclude<MmCommand, BeginCommand>, guest: GuestReader): Outcome {
   if (command.type === 'domctl.getpageframeinfo3') {
     const { domain, gfns } = command;
     if (!xen.exists(domain)) return refuse('ESRCH');

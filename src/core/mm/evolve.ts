@@ -1,6 +1,7 @@
 import { FRAME_FIELDS } from '../../../events/mm.ts';
 import type { FactOf, MmFact } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
+import { contextOf } from './load-context.ts';
 import { pageTypes } from './state.ts';
 
 /** Applies a fact to what is counted of frames, and to what vCPUs have told. Total; the only writer of this slice. */
@@ -54,7 +55,8 @@ type Told = Exclude<
   >
 >;
 
-function told({ mm }: Xen, event: Told): void {
+function told(xen: Xen, event: Told): void {
+  const { mm } = xen;
   const { domid, vcpu } = event;
   const context = mm.context(domid, vcpu);
   switch (event.type) {
@@ -103,6 +105,9 @@ function told({ mm }: Xen, event: Told): void {
       mm.setContext(domid, vcpu, { regs: { rip, cs, rflags, rsp, ss }, user, iopl });
       return;
     }
+    case 'mm.context_loaded':
+      mm.setContext(domid, vcpu, contextOf(xen.is32bit(domid), event.context));
+      return;
     default:
       event satisfies never;
   }

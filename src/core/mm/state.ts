@@ -80,6 +80,8 @@ export interface VcpuContext {
     readonly rsp: number;
     readonly ss: number;
   };
+  /** What it began with, where that was said in bytes: a byte a character. */
+  readonly loaded: string;
 }
 export const X86_DR6_DEFAULT = 0xffff0ff0;
 export const X86_DR7_DEFAULT = 0x400;
@@ -102,6 +104,7 @@ export const noContext: VcpuContext = {
   iopl: 0,
   user: false,
   regs: { rip: 0, cs: 0, rflags: 0, rsp: 0, ss: 0 },
+  loaded: '',
 };
 const unused: FrameInfo = { domid: 0, type: 'none', type_count: 0, refs: 0, foreign_refs: 0, pinned: false, linear: 0 };
 

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import type { DomId, Mfn } from '../../../events/units.ts';
+import { vcpu_guest_context } from '../../../src/abi/vcpu-context.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
 import { PAGE } from '../../../src/core/mm/pte.ts';
 import type { CoreHost } from '../core-host.ts';
@@ -158,6 +159,29 @@ export const mmActs: readonly Acts[] = [
       ],
       target,
     )!;
+  }),
+  // A vCPU's first state, or another one, on the tables in page 0, mostly.
+  act(numbers, (host, { dom, page, level, target, slot }) => {
+    const domain = someDomain(host, dom);
+    if (!host.xen.exists(domain)) return [];
+    const layout = vcpu_guest_context[host.xen.is32bit(domain) ? 'x86_32' : 'x86_64'];
+    const context = new Uint8Array(layout.size);
+    const cr3 = (page: number): bigint => BigInt(frameOf(host, domain, page)) << 12n;
+    const user = level === 3 ? cr3(target) : 0n;
+    layout.write(context, {
+      flags: BigInt(page % 3 === 0 ? 0x24 : level === 3 ? 0x20 : 0x24),
+      ctrlreg: [0n, user, 0n, cr3(page < 5 ? 0 : page)],
+      gdt_frames: [BigInt(frameOf(host, domain, target))],
+      gdt_ents: level === 2 ? 1n : 0n,
+      ldt_ents: BigInt(slot % 5),
+    } as never);
+    const bytes = slot === 511 ? context.subarray(1) : context;
+    return page % 4 === 3
+      ? [{ type: 'vcpu.initialise_from', domid: aPvDomain(host, dom), vcpu: page % 3, context: bytes }]
+      : [
+          { type: 'domctl.setvcpucontext_from', domid: 0, domain, vcpu: page % 3, context: bytes },
+          { type: 'domctl.getvcpucontext', domid: 0, domain, vcpu: page % 3 },
+        ];
   }),
   act(numbers, (host, { dom, page }) => {
     const domain = someDomain(host, dom);
