@@ -1,6 +1,7 @@
 // arinc653 (xen/common/sched/arinc653.c): a table says which vCPU runs when, again and again in frames of the same length.
-import { MS, type Ns } from '../../../events/units.ts';
+import { type DomId, MS, type Ns } from '../../../events/units.ts';
 import type { Fact } from '../../../events/vocabulary.ts';
+import { formatHandle } from '../handle.ts';
 import type { Xen } from '../xen.ts';
 import { preempted } from './leave.ts';
 import { current, isIdle } from './pcpus.ts';
@@ -47,6 +48,24 @@ export const arinc653: Scheduler = {
   left: (): Charge => ({ credit: 0, facts: [] }),
   expire: () => [],
 };
+
+/** Each of dom0's vCPUs has a turn of its own until somebody sets a schedule (a653sched_alloc_udata()). Their handle is one of zeros. */
+export function turnsOfDom0(xen: Xen, domid: DomId, count: number, now: Ns): Fact[] {
+  const pool = xen.poolOf(domid);
+  if (domid !== 0 || xen.sched.kindOf(pool) !== 'arinc653') return [];
+  const turns = Math.min(count, ARINC653_MAX_DOMAINS_PER_SCHEDULE);
+  return [
+    {
+      type: 'arinc653.schedule_set',
+      pool,
+      major_frame: turns * DEFAULT_TIMESLICE,
+      dom_handles: Array<string>(turns).fill(formatHandle([0, 0, 0, 0])),
+      vcpu_ids: Array.from({ length: turns }, (_, vcpu) => vcpu),
+      runtimes: Array<Ns>(turns).fill(DEFAULT_TIMESLICE),
+      at_ns: now,
+    },
+  ];
+}
 
 /** Whether a vCPU waits for a pCPU, and for this one: vCPUs never move here. */
 function isReady({ sched }: Xen, id: number, cpu: number): boolean {

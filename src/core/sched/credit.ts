@@ -38,6 +38,17 @@ export const ratelimitOf = ({ sched }: Xen, pool: number): Ns => {
 };
 const rankOf = ({ sched }: Xen, id: number): number => sched.vcpu.of(domidOf(id))!.rank.at(vcpuOf(id));
 
+/** Whether a tick has found a vCPU running, within so long before now. */
+function ticked(xen: Xen, pool: number, ran: Ns, now: Ns): boolean {
+  const tick = Math.floor(tsliceOf(xen, pool) / (tsliceOf(xen, pool) < TICKS_PER_TSLICE * MS ? 1 : TICKS_PER_TSLICE));
+  return Math.floor(now / tick) > Math.floor((now - ran) / tick);
+}
+/** The rank of one that runs: a boost is over with the first tick (csched_unit_acct()). */
+function rankNow(xen: Xen, id: number, now: Ns): number {
+  const rank = rankOf(xen, id);
+  return rank === BOOST && ticked(xen, xen.poolOf(domidOf(id)), ranFor(xen, id, now), now) ? UNDER : rank;
+}
+
 /** Its own queue's first; where that has used its credits up, or there is none, one of another pCPU's that has not (csched_load_balance()). */
 function pick(xen: Xen, cpu: number, now: Ns): number | undefined {
   const { sched } = xen;
@@ -102,7 +113,12 @@ function woken(xen: Xen, id: number, now: Ns, tickled: Tickled): Fact[] {
     return facts;
   }
   const running = current(xen, master);
-  if (running !== undefined && !isTickled(xen, master, tickled) && rank < rankOf(xen, running) && sched.isIn(master, pool)) {
+  if (
+    running !== undefined &&
+    !isTickled(xen, master, tickled) &&
+    rank < rankNow(xen, running, now) &&
+    sched.isIn(master, pool)
+  ) {
     const limit = ratelimitOf(xen, pool);
     if (limit === 0 || ranFor(xen, running, now) >= limit)
       facts.push(...preempted(credit, xen, running, now), tickle(master, id, tickled));
@@ -128,17 +144,16 @@ function left(xen: Xen, id: number, now: Ns): Charge {
   const pool = xen.poolOf(domid);
   const own = sched.credits.of(domid);
   const ran = ranFor(xen, id, now);
-  const tick = Math.floor(tsliceOf(xen, pool) / (tsliceOf(xen, pool) < TICKS_PER_TSLICE * MS ? 1 : TICKS_PER_TSLICE));
-  const ticked = Math.floor(now / tick) > Math.floor((now - ran) / tick);
+  const isTicked = ticked(xen, pool, ran, now);
   const rank = sched.vcpu.of(domid)!.rank.at(vcpu);
-  const active = (own?.active.at(vcpu) ?? 0) === 1 || ticked;
+  const active = (own?.active.at(vcpu) ?? 0) === 1 || isTicked;
   const facts: Fact[] = [
     {
       type: 'credit.vcpu_set',
       domid,
       vcpu,
       credit: (own?.credit.at(vcpu) ?? 0) - burntBy(ran),
-      priority: rank === BOOST && ticked ? UNDER : rank,
+      priority: rank === BOOST && isTicked ? UNDER : rank,
       active: active ? 1 : 0,
       last_ns: now,
     },

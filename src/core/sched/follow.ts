@@ -2,6 +2,7 @@
 import type { DomId, Ns } from '../../../events/units.ts';
 import type { Fact, Outcome } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
+import { turnsOfDom0 } from './arinc653.ts';
 import { stoppedSchedTimers } from './decide.ts';
 import { released } from './null.ts';
 import { placed } from './place.ts';
@@ -56,7 +57,7 @@ function followed(xen: Xen, event: Fact, now: Ns, tickled: Tickled): Fact[] {
     case 'domain.dying_started':
       return gone(xen, event.domid, now);
     case 'domain.vcpus_allocated':
-      return placed(xen, event.domid, event.count, now);
+      return [...placed(xen, event.domid, event.count, now), ...turnsOfDom0(xen, event.domid, event.count, now)];
     default:
       return [];
   }

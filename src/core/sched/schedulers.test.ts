@@ -158,21 +158,6 @@ test('null never migrates: a vCPU has its pCPU, and the third waits until one is
   expect(host.xen.sched.waitq.size).toBe(0);
 });
 
-test('who wakes with more credit takes the pCPU in the step that wakes it, once the other has run for a millisecond', () => {
-  const host = hostWith('credit2', 1, [{}, {}], {}, true).prepare(
-    { type: 'evtchn.bind_ipi', domid: 2, vcpu: 0 },
-    { type: 'sched.schedule', cpu: 0 },
-    { type: 'sched.block', domid: 1, vcpu: 0 },
-    { type: 'sched.schedule', cpu: 0 },
-  );
-  const wake: CoreCommand = { type: 'evtchn.send', domid: 2, port: 1 };
-  host.prepare({ type: 'sched.block', domid: 2, vcpu: 0 });
-  host.prepare({ type: 'domctl.pausedomain', domid: 0, domain: 1 }, { type: 'domctl.unpausedomain', domid: 0, domain: 1 });
-  // d1 is blocked still; d2 wakes alone, and runs.
-  host.prepare(wake, { type: 'sched.schedule', cpu: 0 });
-  expect(host.xen.sched.pcpu.row(0, 0)).toMatchObject({ state: 'running', domid: 2 });
-});
-
 describe('pools', () => {
   const host = (): CoreHost => hostWith('credit2', 4, [{}, {}], {}, true);
   const withPool = (sched_id: number = XEN_SCHEDULER.credit): CoreHost =>

@@ -121,6 +121,26 @@ describe.each(['x86_64', 'x86_32'] as const)('a guest of %s', (width) => {
   });
 });
 
+test('a counter that is set anew has another stamp when the vCPU next runs, also within the second', () => {
+  const host = hostOf('x86_64');
+  const time = () => sharedInfoOf(host, 'x86_64').vcpu_info[0]!.time;
+  const set = (tsc_mode: number, elapsed_nsec: number): CoreCommand => ({
+    ...{ type: 'domctl.settscinfo', domid: 0, domain: 1, tsc_mode, elapsed_nsec, gtsc_khz: 0, incarnation: 0 },
+  });
+  host.now = 5 * SECOND + 100 * MS;
+  host.prepare(set(1, 3 * SECOND), schedule);
+  expect(time()).toMatchObject({ version: 2, tsc_timestamp: 5_800_000_000n });
+  host.now += 100 * MS;
+  host.prepare(preempt, set(1, 7 * SECOND));
+  expect(time().version).toBe(2);
+  host.prepare(schedule);
+  expect(time()).toMatchObject({ version: 4, tsc_timestamp: 13_600_000_000n, system_time: 5_000_000_000n });
+  // The host's own again, with the same scale.
+  host.prepare(preempt, set(2, 0), schedule);
+  expect(time()).toMatchObject({ version: 6, tsc_timestamp: 10_000_000_000n });
+  expect(guestClock(host)).toBe(host.now);
+});
+
 test.each<[string, Partial<{ vcpu: number; current: number; mfn: number; offset: number }>, unknown]>([
   ['beyond the page', { offset: 4033 }, 'ENXIO'],
   ['not aligned', { offset: 4 }, 'ENXIO'],

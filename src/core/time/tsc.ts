@@ -41,7 +41,15 @@ export function domainTsc(xen: Xen, domid: DomId, at: Ns): bigint {
   return BigInt.asUintN(64, since < 0n ? -ticks : ticks);
 }
 
+/** A counter, whole and in two words. */
+export interface Tsc {
+  readonly tsc: bigint;
+  readonly low: number;
+  readonly high: number;
+}
+export const wordsOfTsc = (tsc: bigint): Tsc => ({ tsc, low: Number(tsc & 0xffff_ffffn), high: Number(tsc >> 32n) });
+
 /** The frequency that a domain's counter has for it. */
 export const tscKhz = (xen: Xen, domid: DomId): number => xen.domain.of(0)!.tsc_khz.at(domid) || xen.clock.tscKhz;
 
-const ticksIn = (ns: bigint, khz: number): bigint => (ns * BigInt(khz)) / 1_000_000n;
+export const ticksIn = (ns: bigint, khz: number): bigint => (ns * BigInt(khz)) / 1_000_000n;

@@ -18,7 +18,7 @@ import { writeArea } from '../p2m/area.ts';
 import { hasVcpuInfo } from '../sched/state.ts';
 import { entering, registered, writeRunstate } from '../vcpu/runstate.ts';
 import type { Xen } from '../xen.ts';
-import { domainTsc, timeScale, tscKhz } from './tsc.ts';
+import { domainTsc, timeScale, tscKhz, wordsOfTsc } from './tsc.ts';
 
 export type TimeWriting = TimeFact | VcpuFact | FactOf<'vcpu.scheduled' | 'vcpu.blocked' | 'vcpu.preempted' | 'vcpu.detached'>;
 
@@ -125,17 +125,19 @@ function updateTime(xen: Xen, frames: Frames, { domid, vcpu, at_ns, isForced = f
   const scale = vtsc ? timeScale(tscKhz(xen, domid)) : xen.clock.scale;
   const low = stamp % 2 ** 32;
   const high = Math.floor(stamp / 2 ** 32);
+  const counter = vtsc ? wordsOfTsc(domainTsc(xen, domid, stamp)) : xen.clock.stamp(stamp);
   const isThere =
     frame >= 0 &&
     frames.get32(frame, at + system_time) === low &&
     frames.get32(frame, at + system_time + 4) === high &&
+    frames.get32(frame, at + tsc_timestamp) === counter.low &&
+    frames.get32(frame, at + tsc_timestamp + 4) === counter.high &&
     frames.get32(frame, at + tsc_to_system_mul) === scale.mul &&
     frames.get8(frame, at + tsc_shift) === (scale.shift & 0xff);
   if (isThere && !isForced) return;
-  const tsc = domainTsc(xen, domid, stamp);
   const bytes = new Uint8Array(TIME_SIZE);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(tsc_timestamp, tsc, true);
+  view.setBigUint64(tsc_timestamp, counter.tsc, true);
   view.setUint32(system_time, low, true);
   view.setUint32(system_time + 4, high, true);
   view.setUint32(tsc_to_system_mul, scale.mul, true);
