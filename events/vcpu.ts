@@ -1,5 +1,5 @@
 // vcpu_op (public/vcpu.h): the life of a vCPU. Its timers are in timer.ts, its running in sched.ts.
-import { int, ints, oneOf, operation } from './schema.ts';
+import { bool, int, ints, oneOf, operation } from './schema.ts';
 
 /** public/vcpu.h, RUNSTATE_*, in Xen's order. */
 export const runstate = oneOf('running', 'runnable', 'blocked', 'offline');
@@ -40,4 +40,6 @@ export const facts = {
   'vcpu.runstate_area_registered': { domid: int, vcpu: int, addr: int, at_ns: int },
   'vcpu.time_area_registered': { domid: int, vcpu: int, addr: int, at_ns: int },
   'vcpu.nmi_sent': { domid: int, vcpu: int },
+  /** Its runstate is written nowhere any more; nor is its time, where that is said. */
+  'vcpu.areas_forgotten': { domid: int, vcpu: int, time: bool },
 } as const;

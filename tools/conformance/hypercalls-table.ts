@@ -145,7 +145,7 @@ const parts: Readonly<Record<string, string>> = {
   'domctl.monitor_op': 'what is enabled is kept, and nothing reported',
   'domctl.gdbsx_guestmemio': 'physical addresses',
   'domctl.set_target': "a target that is gone is nobody's: it does not wait for its device model",
-  'domctl.soft_reset': 'channels go, the domain resumes; its shared info stays where it is',
+  'domctl.soft_reset': 'in one go',
   'sysctl.get_cpu_featureset': "the eight words that a recording shows; guests' are masked by the annotations of the header",
   'sysctl.get_cpu_policy': 'the leaves of those words',
   'sysctl.page_offline_op': 'what a domain has stays its own',

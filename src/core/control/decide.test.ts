@@ -150,7 +150,8 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['a VIRQ changes hands', [], on('domctl.set_virq_handler', 1, { virq: VIRQ.DOM_EXC }), {}],
   ['... not one of vCPUs', [], on('domctl.set_virq_handler', 1, { virq: VIRQ.TIMER }), 'EINVAL'],
   ['a domain that runs is not reset', [], on('domctl.soft_reset', 1), 'EINVAL'],
-  ['... one that has shut down is', [{ type: 'sched.shutdown', domid: 1, reason: 'soft_reset' }], on('domctl.soft_reset', 1), {}],
+  ['... one that has shut down is', [{ type: 'sched.shutdown', domid: 2, reason: 'soft_reset' }], on('domctl.soft_reset', 2), {}],
+  ['... unless it is PV', [{ type: 'sched.shutdown', domid: 1, reason: 'soft_reset' }], on('domctl.soft_reset', 1), 'EINVAL'],
   [
     'a policy is fixed when the domain has run',
     [],
@@ -236,15 +237,50 @@ describe('what it leads to', () => {
     expect(host.xen.evtchn.handlers.of(0)!.domid.at(VIRQ.DOM_EXC)).toBe(0);
   });
 
-  test('a soft reset closes channels and lets the domain run on', () => {
+  test('a soft reset takes back what a domain has set up with Xen, and lets it run on', () => {
+    const host = bootedHost();
+    const SELF = 0x7ff0;
+    host.prepare(
+      { type: 'evtchn.bind_ipi', domid: 2, vcpu: 0 },
+      { type: 'memory.add_to_physmap', domid: 2, dom: SELF, space: 0, idx: 0, gpfn: 40 },
+      { type: 'vcpu.register_vcpu_info', domid: 2, vcpu: 0, current: 0, mfn: 3, offset: 0 },
+      { type: 'vcpu.register_runstate_memory_area', domid: 2, vcpu: 0, addr: 0x4000 },
+      { type: 'vcpu.register_vcpu_time_memory_area', domid: 2, vcpu: 0, addr: 0x4100 },
+      { type: 'gnttab.seed', domid: 0, dom: 2, ref: 0, gfn: 1, backend: 0 },
+      { type: 'gnttab.map_grant_ref', domid: 0, dom: 2, ref: 0, readonly: false },
+      { type: 'sched.shutdown', domid: 2, reason: 'soft_reset' },
+    );
+    const pages = host.xen.domain.of(0)!.tot_pages.at(2);
+    const shared = host.xen.sharedInfo(2);
+    host.prepare(on('domctl.soft_reset', 2));
+    expect([...host.xen.evtchn.ports.inUse(2)]).toEqual([]);
+    expect(flags(host, 2) & XEN_DOMINF.shutdown).toBe(0);
+    // Memory stands where its shared info did; its shared info is the same, and nowhere.
+    expect([host.xen.domain.of(0)!.tot_pages.at(2), host.xen.sharedInfo(2)]).toEqual([pages + 1, shared]);
+    expect([host.xen.p2m.mfn(2, 40) >= 0, host.xen.p2m.slotsOf(2)]).toEqual([true, []]);
+    const { info_mfn_plus_1, runstate_addr_plus_1, time_addr_plus_1 } = host.xen.sched.vcpu.row(2, 0);
+    expect([info_mfn_plus_1, runstate_addr_plus_1, time_addr_plus_1]).toEqual([0, 0, 0]);
+    // Nobody lets go of its grants for it.
+    expect(host.xen.gnttab.active.row(2, 0)).toMatchObject({ writers: 1 });
+  });
+  test('... which a PV domain can not, and has lost its channels', () => {
     const host = bootedHost().prepare(
       { type: 'evtchn.bind_ipi', domid: 1, vcpu: 0 },
       { type: 'sched.shutdown', domid: 1, reason: 'soft_reset' },
-      on('domctl.soft_reset', 1),
     );
+    expect(host.answer(on('domctl.soft_reset', 1))).toBe('EINVAL');
     expect([...host.xen.evtchn.ports.inUse(1)]).toEqual([]);
-    expect(flags(host, 1) & XEN_DOMINF.shutdown).toBe(0);
-    expect(host.xen.domain.of(0)!.tot_pages.at(1)).toBe(6);
+    expect(flags(host, 1) & XEN_DOMINF.shutdown).not.toBe(0);
+  });
+  test('... nor an HVM one that has no page for it', () => {
+    const host = bootedHost().prepare({ type: 'memory.add_to_physmap', domid: 2, dom: 0x7ff0, space: 0, idx: 0, gpfn: 40 });
+    const { tot_pages } = host.xen.domain.row(0, 2);
+    host.prepare(
+      { type: 'domctl.max_mem', domid: 0, domain: 2, max_memkb: tot_pages * 4 },
+      { type: 'sched.shutdown', domid: 2, reason: 'soft_reset' },
+    );
+    expect(host.answer(on('domctl.soft_reset', 2))).toBe('ENOMEM');
+    expect(flags(host, 2) & XEN_DOMINF.shutdown).not.toBe(0);
   });
 
   test('the hypercall page has an entry for each number', () => {

@@ -149,7 +149,7 @@ export function decide(xen: Xen, command: ControlCommand, now: Ns, guest: GuestR
     case 'domctl.setvnumainfo':
       return setvnumainfo(xen, command);
     case 'domctl.soft_reset':
-      return softReset(xen, command, now);
+      return softReset(xen, command, now, guest);
     case 'domctl.get_cpu_policy':
       return getCpuPolicy(xen, command);
     case 'domctl.set_cpu_policy':

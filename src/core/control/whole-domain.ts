@@ -1,12 +1,16 @@
 // Domctls about a domain as a whole: its handle, its debugger, who is its device model, who listens to it.
-import { accept, refuse } from '../../../events/step.ts';
-import { DOMID_FIRST_RESERVED, type Ns } from '../../../events/units.ts';
+import { accept, type GuestReader, refuse } from '../../../events/step.ts';
+import { DOMID_FIRST_RESERVED, type DomId, type Ns } from '../../../events/units.ts';
 import type { CommandOf, ControlCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { NR_VIRQS } from '../../abi/virq.ts';
+import { printk } from '../console/printk.ts';
+import { crash } from '../domain/crash.ts';
 import { forEachVcpu } from '../domain/decide.ts';
 import { parseHandle } from '../domain/state.ts';
 import { leaveFifo } from '../evtchn/fifo.ts';
 import { isGlobalVirq } from '../evtchn/state.ts';
+import { isPinned } from '../gnttab/state.ts';
+import { allocate, available } from '../p2m/heap.ts';
 import type { Xen } from '../xen.ts';
 import { permits } from '../xsm.ts';
 
@@ -140,14 +144,64 @@ export function monitorOp(xen: Xen, { domid, domain, op, event }: CommandOf<'dom
   }
 }
 
-/** domain_soft_reset(): of a domain that has shut down. Its memory stays, what it has set up with Xen goes. */
-export function softReset(xen: Xen, { domid, domain }: CommandOf<'domctl.soft_reset'>, now: Ns): Outcome {
+/**
+ * domain_soft_reset(): of a domain that has shut down. Its memory stays, what it has set up with Xen goes; its grants stay as they are,
+ * which Xen only says. An HVM domain goes on after that. A PV one has no way to: its channels are gone all the same.
+ */
+export function softReset(xen: Xen, { domid, domain }: CommandOf<'domctl.soft_reset'>, now: Ns, guest: GuestReader): Outcome {
   const row = xen.domain.of(0)!;
-  if (domain === domid || (row.shut_down.at(domain) === 0 && row.nr_vcpus.at(domain) > 0)) return refuse('EINVAL');
-  const closed = [...xen.evtchn.ports.inUse(domain)].map(([port]): Fact => ({ type: 'evtchn.closed', domid: domain, port }));
+  const count = row.nr_vcpus.at(domain);
+  if (domain === domid || (row.shut_down.at(domain) === 0 && count > 0)) return refuse('EINVAL');
+  const facts: Fact[] = [];
+  for (const [port] of xen.evtchn.ports.inUse(domain)) facts.push({ type: 'evtchn.closed', domid: domain, port });
+  facts.push(...leaveFifo(xen, domain));
+  const shared = xen.p2m.slotsOf(domain).find((slot) => slot.dom === domain && slot.mfn === xen.sharedInfo(domain));
+  const rows = xen.sched.vcpu.of(domain)!;
+  for (let vcpu = 0; vcpu < count; vcpu++) {
+    const time = shared !== undefined && rows.time_addr_plus_1.at(vcpu) !== 0;
+    if (time || rows.runstate_addr_plus_1.at(vcpu) !== 0) facts.push({ type: 'vcpu.areas_forgotten', domid: domain, vcpu, time });
+    if (rows.info_mfn_plus_1.at(vcpu) !== 0) facts.push({ type: 'vcpu.info_unmapped', domid: domain, vcpu });
+  }
+  if (row.hvm.at(domain) === 0)
+    return refuse(
+      'EINVAL',
+      undefined,
+      ...facts,
+      ...crash(xen, domain, { vcpu: 0, why: 'a soft reset of a PV domain' }, now, guest),
+    );
+  if (shared !== undefined) {
+    // Where it stood there is memory now, so that it can be placed anew and leaves no hole.
+    const room = row.tot_pages.at(domain) < row.max_pages.at(domain) && available(xen, domain) > 0 && xen.isAlive(domain);
+    if (!room)
+      return refuse(
+        'ENOMEM',
+        undefined,
+        ...facts,
+        ...crash(xen, domain, { vcpu: 0, why: 'no page for a soft reset' }, now, guest),
+      );
+    const extents = allocate(xen, 1);
+    facts.push({ type: 'p2m.slot_unmapped', domid: domain, gfn: shared.gfn });
+    facts.push({ type: 'p2m.populated', domid: domain, gfn: shared.gfn, extents });
+  }
   const resumed: Fact[] =
     row.shut_down.at(domain) === 0
       ? []
       : [{ type: 'domain.resumed', domid: domain, at_ns: now }, ...forEachVcpu(xen, domain, 'vcpu.unpaused', now)];
-  return accept({}, ...closed, ...leaveFifo(xen, domain), ...resumed);
+  return accept({}, ...facts, ...resumed, ...printk(xen, now, guest, activeGrants(xen, domain)));
 }
+
+/** grant_table_warn_active_grants(): the first ten, and how many there are of more. */
+function activeGrants(xen: Xen, domid: DomId): { readonly level: 'debug'; readonly guest: true; readonly text: string }[] {
+  const active = xen.gnttab.active.of(domid)!;
+  const said: { level: 'debug'; guest: true; text: string }[] = [];
+  let count = 0;
+  for (let ref = 0; ref < active.length; ref++) {
+    if (!isPinned(active, ref)) continue;
+    count++;
+    const text = `d${domid}: grant 0x${ref.toString(16)} is mapped (frame 0x${active.mfn.at(ref).toString(16)})`;
+    if (count <= GRANTS_SHOWN) said.push({ level: 'debug', guest: true, text });
+  }
+  if (count > GRANTS_SHOWN) said.push({ level: 'debug', guest: true, text: `d${domid}: ${count} grants are mapped in all` });
+  return said;
+}
+const GRANTS_SHOWN = 10;

@@ -29,6 +29,10 @@ export function evolve(xen: Xen, event: VcpuFact, seq: number): void {
     case 'vcpu.time_area_registered':
       rows.time_addr_plus_1.put(event.vcpu, event.addr + 1);
       return;
+    case 'vcpu.areas_forgotten':
+      rows.runstate_addr_plus_1.put(event.vcpu, 0);
+      if (event.time) rows.time_addr_plus_1.put(event.vcpu, 0);
+      return;
     case 'vcpu.nmi_sent':
       rows.nmi_pending.put(event.vcpu, 1);
       return;
