@@ -81,4 +81,8 @@ export const facts = {
   'dm.event_injected': { domid: int, vcpu: int, vector: int },
   'dm.msi_injected': { domid: int, vector: int, dest: int },
   'dm.cacheattr_pinned': { domid: int, start: int, end: int, attribute: int },
+  /** Pages of Xen's own for a server, which its emulator maps: frames, -1 for what it has none of. */
+  'dm.ioreq_pages_allocated': { domid: int, id: int, ioreq_mfn: int, bufioreq_mfn: int },
+  /** Such pages of servers that are gone: nobody shows them any more. */
+  'dm.ioreq_pages_freed': { domid: int, frames: ints },
 } as const;

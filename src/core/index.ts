@@ -235,6 +235,9 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
     case 'p2m.moved':
       p2m.writeGuest(xen, memory, event);
       return;
+    case 'dm.ioreq_pages_freed':
+      hvm.writeGuest(memory, event);
+      return;
     case 'domain.destroyed':
       domain.writeGuest(xen, memory, event);
       return;

@@ -308,9 +308,14 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['hvm.onlyHvmDomainsHaveIt', ({ xen }) => xen.hvm.setParam(1, 1, '0x1')],
   ['hvm.onlyHvmDomainsHaveIt', ({ xen }) => xen.hvm.types.set(1, plainTypes)],
   ['hvm.paramsAreKnown', ({ xen }) => xen.hvm.setParam(2, 40, '0x1')],
-  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { list: [server(0, 5), server(1, 5)] })],
-  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { list: [server(1, 5), server(0, 6)] })],
-  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { list: [{ ...server(0, 5), port: [3, 2] }] })],
+  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { left: [], list: [server(0, 5), server(1, 5)] })],
+  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { left: [], list: [server(1, 5), server(0, 6)] })],
+  ['hvm.ioreqServersAreApart', ({ xen }) => xen.hvm.servers.set(2, { left: [], list: [{ ...server(0, 5), port: [3, 2] }] })],
+  ['p2m.frameHasOneOwner', ({ xen }) => xen.hvm.servers.set(2, { left: [xen.p2m.mfn(1, 0)], list: [] })],
+  [
+    'p2m.frameHasOneOwner',
+    ({ xen }) => xen.hvm.servers.set(2, { left: [], list: [{ ...server(0, -1), ioreq_mfn: xen.p2m.free[0]!.mfn }] }),
+  ],
   ['hvm.typesAreOfAServer', ({ xen }) => xen.hvm.types.set(2, { ...plainTypes, mapped_to: 3 })],
   ['hvm.typesAreOfAServer', ({ xen }) => xen.hvm.types.set(2, { ...plainTypes, ioreq_server: [1, 2] })],
   ['hvm.typesAreOfAServer', ({ xen }) => xen.hvm.types.set(2, { ...plainTypes, ram_ro: [2, 1] })],
@@ -333,6 +338,8 @@ function server(id: number, ioreq_gfn: number): IoreqServer {
     bufioreq_port: 0,
     ioreq_gfn,
     bufioreq_gfn: -1,
+    ioreq_mfn: -1,
+    bufioreq_mfn: -1,
     ...ranges,
   };
 }

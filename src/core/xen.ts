@@ -263,13 +263,14 @@ export class Xen {
   mayKeepIn(domid: DomId, mfn: Mfn): boolean {
     return mfn >= 0 && !this.mm.isProtected(mfn) && !this.p2m.isReleased(domid, mfn);
   }
-  /** Pages that Xen has made for a domain, beside its memory: its shared info page and the frames of its grant table. */
+  /** Pages that Xen has made for a domain, beside its memory: its shared info page, its grant table's, those of its ioreq servers. */
   specialFrames(domid: DomId): ReadonlySet<Mfn> {
     const frames = new Set<Mfn>();
     if (!this.exists(domid)) return frames;
     frames.add(this.sharedInfo(domid));
     for (const table of [this.gnttab.frames, this.gnttab.statusFrames])
       for (const [, { mfn_plus_1 }] of table.inUse(domid)) frames.add(mfn_plus_1 - 1);
+    for (const mfn of this.hvm.ioreqFrames(domid)) frames.add(mfn);
     return frames;
   }
   /** Memory of a domain that is written to without its page tables: by those to whom it is granted, by Xen for events. */
@@ -291,6 +292,7 @@ export class Xen {
       if (this.p2m.gfn(domid, mfn) >= 0 || this.sharedInfo(domid) === mfn) return domid;
       for (const table of [this.gnttab.frames, this.gnttab.statusFrames])
         for (const [, { mfn_plus_1 }] of table.inUse(domid)) if (mfn_plus_1 === mfn + 1) return domid;
+      if (this.hvm.ioreqFrames(domid).includes(mfn)) return domid;
     }
     return -1;
   }

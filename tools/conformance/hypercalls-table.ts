@@ -124,7 +124,7 @@ const parts: Readonly<Record<string, string>> = {
   'mm.update_va_mapping_otherdomain': 'nothing is left in a TLB to flush',
   'mm.set_segment_base': 'the base behind a selector is not looked up',
   'mm.iret': 'whoever executes the guest says where its stack is; a kernel of 32 bits does not come into VM86 mode',
-  'memory.acquire_resource': 'no pages are made for ioreq servers, and there are no traces',
+  'memory.acquire_resource': 'there are no traces of processors',
   'memory.access_op': 'there are no rings for events of memory, which is -ENODEV',
   'gnttab.map_grant_ref': 'a domain that runs on no page tables that Xen knows of has no entry for it',
   'gnttab.dump_table': '-ENOSYS, as in Xen',

@@ -121,7 +121,7 @@ function forget(xen: Xen, domid: DomId): void {
   for (const other of xen.domids()) if (target_plus_1.at(other) === domid + 1) target_plus_1.put(other, 0);
 }
 
-/** Every frame that a domain still has: those of its p2m, its shared info page, its grant table and what that has for statuses. */
+/** Every frame that a domain still has: those of its p2m, its shared info page, its grant table and what that has for statuses, its ioreq servers' pages. */
 export function framesOf(xen: Xen, domid: DomId): { mfn: number; count: number }[] {
   const frames = xen.p2m.of(domid).map(({ mfn, count }) => ({ mfn, count }));
   frames.push({ mfn: xen.sharedInfo(domid), count: 1 });
@@ -129,5 +129,6 @@ export function framesOf(xen: Xen, domid: DomId): { mfn: number; count: number }
   for (let i = 0; i < xen.domain.of(0)!.nr_grant_frames.at(domid); i++)
     frames.push({ mfn: table.mfn_plus_1.at(i) - 1, count: 1 });
   for (const [, { mfn_plus_1 }] of xen.gnttab.statusFrames.inUse(domid)) frames.push({ mfn: mfn_plus_1 - 1, count: 1 });
+  for (const mfn of xen.hvm.ioreqFrames(domid)) frames.push({ mfn, count: 1 });
   return frames;
 }

@@ -23,6 +23,8 @@ export function letGo(xen: Xen, outcome: Outcome, now: Ns, guest: GuestReader): 
     for (const mfn of new Set(own.map((hold) => hold.mfn))) {
       const waits = xen.isZombie(dom) || xen.p2m.isReleased(dom, mfn);
       const gfn = xen.p2m.gfn(dom, mfn);
+      if (xen.hvm.isLeft(dom, mfn) && !isStillHeld(xen, dom, mfn, own))
+        facts.push({ type: 'dm.ioreq_pages_freed', domid: dom, frames: [mfn] });
       if (waits && gfn >= 0 && !isStillHeld(xen, dom, mfn, own))
         facts.push({ type: 'p2m.removed', domid: dom, gfn, nr_pages: 1 });
     }

@@ -177,6 +177,8 @@ function serverInfo(xen: Xen, command: CommandOf<'dm.get_ioreq_server_info'>): O
   return ownServer(xen, command, (server) => {
     const { bufioreq_port, handle_bufioreq } = server;
     if ((flags & NO_GFNS) !== 0) return accept({ ioreq_gfn: 0, bufioreq_gfn: 0, bufioreq_port });
+    // Who has Xen's own pages does not get the guest's.
+    if (server.ioreq_mfn >= 0) return refuse('EPERM');
     if (server.ioreq_gfn >= 0)
       return accept({ ioreq_gfn: server.ioreq_gfn, bufioreq_gfn: Math.max(0, server.bufioreq_gfn), bufioreq_port });
     if (!xen.isAlive(dom)) return refuse('EINVAL');
@@ -218,10 +220,12 @@ function destroyed(xen: Xen, domid: DomId, server: IoreqServer): Fact[] {
     return port !== 0 && (state === 'unbound' || state === 'interdomain') && ports.remote_dom.at(port) === server.emulator;
   });
   const isMapped = xen.hvm.typesOf(domid).mapped_to === server.id;
+  const frames = [server.ioreq_mfn, server.bufioreq_mfn].filter((mfn) => mfn >= 0 && !xen.isHeldElsewhere(domid, mfn));
   return [
     ...own.map((port): Fact => ({ type: 'evtchn.closed', domid, port })),
     ...(isMapped ? [{ type: 'dm.mem_type_mapped', domid, id: -1 } satisfies Fact] : []),
     { type: 'dm.ioreq_server_destroyed', domid, id: server.id },
+    ...(frames.length > 0 ? [{ type: 'dm.ioreq_pages_freed', domid, frames } satisfies Fact] : []),
   ];
 }
 

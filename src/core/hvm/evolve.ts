@@ -1,8 +1,8 @@
-import type { DomId } from '../../../events/units.ts';
+import type { DomId, Mfn } from '../../../events/units.ts';
 import type { HvmFact } from '../../../events/vocabulary.ts';
 import { add, nothing, remove } from '../rangeset.ts';
 import type { Xen } from '../xen.ts';
-import { type IoreqServer, LINKS, PCI_LINES, type Types } from './state.ts';
+import { type IoreqServer, LINKS, PCI_LINES, type Servers, type Types } from './state.ts';
 
 /** Applies a fact to what HVM domains and their device models have. Total. */
 export function evolve(xen: Xen, event: HvmFact): void {
@@ -21,10 +21,10 @@ export function evolve(xen: Xen, event: HvmFact): void {
       const { id, emulator, handle_bufioreq, ports, bufioreq_port } = event;
       const made: IoreqServer = {
         ...{ id, emulator, handle_bufioreq, enabled: false, ports: [...ports], bufioreq_port },
-        ...{ ioreq_gfn: -1, bufioreq_gfn: -1, port: nothing, memory: nothing, pci: nothing },
+        ...{ ioreq_gfn: -1, bufioreq_gfn: -1, ioreq_mfn: -1, bufioreq_mfn: -1, port: nothing, memory: nothing, pci: nothing },
       };
       const list = [...xen.hvm.serversOf(domid), made].sort((a, b) => a.id - b.id);
-      xen.hvm.servers.set(domid, { list });
+      put(xen, domid, { list });
       return;
     }
     case 'dm.ioreq_pages_mapped':
@@ -37,9 +37,21 @@ export function evolve(xen: Xen, event: HvmFact): void {
       change(xen, domid, event.id, { enabled: event.enabled });
       return;
     case 'dm.ioreq_server_destroyed': {
+      const { ioreq_mfn = -1, bufioreq_mfn = -1 } = xen.hvm.server(domid, event.id) ?? {};
       const list = xen.hvm.serversOf(domid).filter(({ id }) => id !== event.id);
-      if (list.length === 0) xen.hvm.servers.delete(domid);
-      else xen.hvm.servers.set(domid, { list });
+      put(xen, domid, { list, left: [...leftOf(xen, domid), ...[ioreq_mfn, bufioreq_mfn].filter((mfn) => mfn >= 0)] });
+      return;
+    }
+    case 'dm.ioreq_pages_allocated': {
+      const { id, ioreq_mfn, bufioreq_mfn } = event;
+      for (const mfn of [ioreq_mfn, bufioreq_mfn]) if (mfn >= 0) xen.p2m.take(mfn, 1);
+      change(xen, domid, id, { ioreq_mfn, bufioreq_mfn });
+      return;
+    }
+    case 'dm.ioreq_pages_freed': {
+      const { frames } = event;
+      for (const mfn of frames) xen.p2m.giveBack(mfn, 1);
+      put(xen, domid, { left: leftOf(xen, domid).filter((mfn) => !frames.includes(mfn)) });
       return;
     }
     case 'dm.mem_type_mapped':
@@ -92,7 +104,13 @@ const lines = (xen: Xen, domid: DomId) => xen.hvm.lines.of(domid) ?? xen.hvm.lin
 
 function change(xen: Xen, domid: DomId, id: number, part: Partial<IoreqServer>): void {
   const list = xen.hvm.serversOf(domid).map((server) => (server.id === id ? { ...server, ...part } : server));
-  xen.hvm.servers.set(domid, { list });
+  put(xen, domid, { list });
+}
+const leftOf = (xen: Xen, domid: DomId): readonly Mfn[] => xen.hvm.servers.get(domid)?.left ?? [];
+function put(xen: Xen, domid: DomId, part: Partial<Servers>): void {
+  const servers = { list: xen.hvm.serversOf(domid), left: leftOf(xen, domid), ...part };
+  if (servers.list.length + servers.left.length === 0) xen.hvm.servers.delete(domid);
+  else xen.hvm.servers.set(domid, servers);
 }
 function changeTypes(xen: Xen, domid: DomId, part: Partial<Types>): void {
   xen.hvm.types.set(domid, { ...xen.hvm.typesOf(domid), ...part });

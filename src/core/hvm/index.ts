@@ -1,2 +1,3 @@
 export { decide } from './decide.ts';
 export { evolve } from './evolve.ts';
+export { writeGuest } from './write-guest.ts';

@@ -1,5 +1,5 @@
 // What HVM domains have besides: parameters, ioreq servers, types of pages, interrupt lines.
-import type { DomId, Gfn } from '../../../events/units.ts';
+import type { DomId, Gfn, Mfn } from '../../../events/units.ts';
 import { hex64, wordsOf } from '../../abi/u64.ts';
 import type { Journal } from '../../tables/journal.ts';
 import { Records } from '../../tables/records.ts';
@@ -66,6 +66,9 @@ export interface IoreqServer {
   /** -1 while they are not mapped. */
   readonly ioreq_gfn: Gfn;
   readonly bufioreq_gfn: Gfn;
+  /** Those that Xen has made for it instead; -1 while it has not. */
+  readonly ioreq_mfn: Mfn;
+  readonly bufioreq_mfn: Mfn;
   readonly port: RangeSet;
   readonly memory: RangeSet;
   readonly pci: RangeSet;
@@ -82,11 +85,18 @@ export interface Types {
 }
 export const plainTypes: Types = { ram_ro: nothing, mmio_dm: nothing, ioreq_server: nothing, mapped_to: -1, pinned: nothing };
 
+const none: readonly Mfn[] = [];
+
+export interface Servers {
+  readonly list: readonly IoreqServer[];
+  readonly left: readonly Mfn[];
+}
+
 export class Hvm {
   readonly params: Table<typeof hvmParamSchema>;
   readonly lines: Table<typeof hvmLineSchema>;
-  /** By domain, its servers by ascending id. */
-  readonly servers: Records<{ readonly list: readonly IoreqServer[] }>;
+  /** By domain, its servers by ascending id, and the pages of those that are gone and that somebody shows still. */
+  readonly servers: Records<Servers>;
   readonly types: Records<Types>;
   constructor(journal: Journal) {
     this.params = new Table('hvm.param', hvmParamSchema, journal, 8);
@@ -113,6 +123,17 @@ export class Hvm {
   }
   serversOf(domid: DomId): readonly IoreqServer[] {
     return this.servers.get(domid)?.list ?? [];
+  }
+  /** The pages that Xen has made for a domain's servers, also for those that are gone. */
+  ioreqFrames(domid: DomId): readonly Mfn[] {
+    const servers = this.servers.get(domid);
+    if (servers === undefined) return none;
+    const own = servers.list.flatMap(({ ioreq_mfn, bufioreq_mfn }) => [ioreq_mfn, bufioreq_mfn].filter((mfn) => mfn >= 0));
+    return own.length === 0 ? servers.left : [...own, ...servers.left];
+  }
+  /** Whether nothing but those who show it keeps a page of a server's. */
+  isLeft(domid: DomId, mfn: Mfn): boolean {
+    return this.servers.get(domid)?.left.includes(mfn) ?? false;
   }
   server(domid: DomId, id: number): IoreqServer | undefined {
     return this.serversOf(domid).find((server) => server.id === id);

@@ -19,6 +19,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
       for (const [i, { mfn_plus_1 }] of xen.gnttab.frames.inUse(domid)) add(`d${domid}'s grant table ${i}`, mfn_plus_1 - 1, 1);
       for (const [i, { mfn_plus_1 }] of xen.gnttab.statusFrames.inUse(domid))
         add(`d${domid}'s status frame ${i}`, mfn_plus_1 - 1, 1);
+      for (const mfn of xen.hvm.ioreqFrames(domid)) add(`d${domid}'s ioreq servers`, mfn, 1);
       for (const [first, last] of rangesOf(xen.control.pool(domid))) add(`d${domid}'s paging pool`, first, last - first + 1);
     }
     extents.sort((a, b) => a.mfn - b.mfn);

@@ -116,7 +116,8 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['... by one that Xen translates for', [], acquire(1, grant_table, { domid: 2 }), 'EACCES'],
   ['... of nobody', [], acquire(77, grant_table), 'ESRCH'],
   ['... of no server', [], acquire(2, ioreq_server), 'ENOENT'],
-  ['... of none that can be', [], acquire(2, ioreq_server, { id: 8 }), 'EINVAL'],
+  ['... of none that can be', [], acquire(2, ioreq_server, { id: 8 }), 'ENOENT'],
+  ['... that has no such number', [], acquire(2, ioreq_server, { id: 2 ** 16 }), 'EINVAL'],
   ['... of a PV domain', [], acquire(1, ioreq_server), 'EINVAL'],
   ['... of a trace', [], acquire(2, vmtrace_buf), 'EINVAL'],
 ])('%s', (_, before, command, expected) => {

@@ -7,6 +7,7 @@ import { XENMEM_resource, XENMEM_resource_grant_table_id } from '../../abi/memor
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 import { firstFrames, statusFramesFor } from './grant-frames.ts';
+import { allocateFrames, available } from './heap.ts';
 import { UNPLACED } from './state.ts';
 
 /** struct ioreq is 32 bytes. */
@@ -27,8 +28,8 @@ export function acquireResource(xen: Xen, command: CommandOf<'memory.acquire_res
   if (max_frames === 0) return refuse('EINVAL');
   if (size) return nr_frames !== 0 ? refuse('EINVAL') : accept({ nr_frames: max_frames, frames: [] });
   if (nr_frames === 0 || nr_frames > MAX_NR_FRAMES) return refuse('EINVAL');
-  const acquired = acquire(xen, dom, { resource, id, frame, nr_frames });
-  if (!acquired.ok) return refuse(acquired.errno);
+  const acquired = acquire(xen, domid, dom, { resource, id, frame, nr_frames });
+  if (!acquired.ok) return refuse(acquired.errno, undefined, ...(acquired.facts ?? []));
   const { frames, facts } = acquired;
   if (!isTranslated) return accept({ nr_frames, frames }, ...facts);
   const mapped = mapInto(xen, domid, dom, frames, gfns);
@@ -55,8 +56,8 @@ function maxFrames(xen: Xen, dom: DomId, resource: number, id: number): number {
 
 type Acquired =
   | { readonly ok: true; readonly frames: readonly Mfn[]; readonly facts: readonly Fact[] }
-  | { readonly ok: false; readonly errno: Errno };
-const failed = (errno: Errno): Acquired => ({ ok: false, errno });
+  | { readonly ok: false; readonly errno: Errno; readonly facts?: readonly Fact[] };
+const failed = (errno: Errno): Acquired & { readonly ok: false } => ({ ok: false, errno });
 
 interface Wanted {
   readonly resource: number;
@@ -65,14 +66,12 @@ interface Wanted {
   readonly nr_frames: number;
 }
 
-function acquire(xen: Xen, dom: DomId, { resource, id, frame, nr_frames }: Wanted): Acquired {
+function acquire(xen: Xen, caller: DomId, dom: DomId, { resource, id, frame, nr_frames }: Wanted): Acquired {
   switch (resource) {
     case XENMEM_resource.grant_table:
       break;
     case XENMEM_resource.ioreq_server:
-      // A server has its pages in the guest's memory, where its parameters say: none of Xen's own are made for it.
-      if (id < 0 || id >= MAX_NR_IOREQ_SERVERS) return failed('EINVAL');
-      return failed(xen.hvm.server(dom, id) === undefined ? 'ENOENT' : 'EOPNOTSUPP');
+      return ioreqPages(xen, caller, dom, { resource, id, frame, nr_frames });
     default:
       return failed('EOPNOTSUPP');
   }
@@ -80,7 +79,33 @@ function acquire(xen: Xen, dom: DomId, { resource, id, frame, nr_frames }: Wante
   const table = firstFrames(xen, dom, { count: frame + nr_frames, statuses });
   return table === undefined ? failed('EINVAL') : { ok: true, frames: table.frames.slice(frame), facts: table.facts };
 }
-const MAX_NR_IOREQ_SERVERS = 8;
+/** A server's identifier has 16 bits. */
+const MAX_ID = 0xffff;
+const NO_BUFIOREQ = 0;
+
+/** ioreq_server_get_frame(): the page of the buffered requests, and that of the others, made when they are first asked for. */
+function ioreqPages(xen: Xen, caller: DomId, dom: DomId, { id, frame, nr_frames }: Wanted): Acquired {
+  if (id < 0 || id > MAX_ID) return failed('EINVAL');
+  const server = xen.hvm.server(dom, id);
+  if (server === undefined) return failed('ENOENT');
+  if (server.emulator !== caller || server.ioreq_gfn >= 0) return failed('EPERM');
+  let { ioreq_mfn, bufioreq_mfn } = server;
+  const facts: Fact[] = [];
+  if (ioreq_mfn < 0) {
+    const count = server.handle_bufioreq === NO_BUFIOREQ ? 1 : 2;
+    if (available(xen, dom) < count) return failed('ENOMEM');
+    [ioreq_mfn = -1, bufioreq_mfn = -1] = allocateFrames(xen, count);
+    facts.push({ type: 'dm.ioreq_pages_allocated', domid: dom, id, ioreq_mfn, bufioreq_mfn });
+  }
+  const frames: Mfn[] = [];
+  for (let at = frame; at < frame + nr_frames; at++) {
+    if (at > 1) return { ...failed('EINVAL'), facts };
+    const mfn = at === 0 ? bufioreq_mfn : ioreq_mfn;
+    if (mfn < 0) return { ...failed('ENOENT'), facts };
+    frames.push(mfn);
+  }
+  return { ok: true, frames, facts };
+}
 
 /** Where Xen translates the caller's memory, the frames come to its own pages (set_foreign_p2m_entry()). */
 function mapInto(xen: Xen, caller: DomId, dom: DomId, frames: readonly Mfn[], gfns: readonly number[]): Acquired {

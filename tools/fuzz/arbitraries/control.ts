@@ -170,6 +170,15 @@ export const dmActs: readonly Acts[] = [
   dm((at, { n }) => ({ type: 'dm.inject_event', ...at, vcpuid: n % 3, vector: n, event_type: 0, error_code: 0 })),
   dm((at, { n, on }) => ({ type: 'dm.pin_memory_cacheattr', ...at, start: n, end: n + 2, attribute: on ? n % 8 : 2 ** 32 - 1 })),
   dm((at, { n }) => (n % 7 === 0 ? { type: 'dm.remote_shutdown', ...at, reason: n % 6 } : { type: 'dm.nr_vcpus', ...at })),
+  act(numbers, (host, { domain, n, other }) => {
+    const dom = hvmDomain(host, domain);
+    const gfns = [30 + (n % 4), 31 + (n % 4)];
+    const acquire: CoreCommand = {
+      ...{ type: 'memory.acquire_resource', domid: 0, dom, resource: 0, id: id(n), frame: n % 3, nr_frames: 1 + (other % 2) },
+      ...{ size: false, gfns },
+    };
+    return [{ type: 'dm.create_ioreq_server', domid: 0, dom, handle_bufioreq: n % 3 }, acquire];
+  }),
   dm((at, { n, other }) => ({
     ...{ type: 'dm.relocate_memory', ...at, size: n % 3, src_gfn: other % 8 },
     dst_gfn: pick([0, 3, 20, 2 ** 40, -1], n)!,
