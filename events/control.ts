@@ -14,6 +14,7 @@ export const SETTINGS = [
   'ioports',
   'pt_irqs',
   'broken',
+  'nodemap',
 ] as const;
 
 export const operations = {

@@ -115,4 +115,6 @@ export const facts = {
   'domain.address_size_set': { domid: int, size: int },
   /** What its next shutdown will be called, whatever it says then. */
   'domain.shutdown_code_set': { domid: int, code: int },
+  /** Xen's search for a free id goes on behind this one: the last that it chose itself. */
+  'domain.rover_put_back': { domid: int },
 } as const;

@@ -35,6 +35,8 @@ export interface XenOptions extends SchedOptions {
   readonly verboseDebug?: boolean;
   /** Whether the machine has an IOMMU that Xen uses. */
   readonly iommu?: boolean;
+  /** Whether Xen was built for the debugger gdbsx (CONFIG_GDBSX), which the recorded one was not. */
+  readonly gdbsx?: boolean;
 }
 
 const noSlots: readonly Slot[] = [];
@@ -79,11 +81,13 @@ export class Xen {
   readonly parameters: Parameters;
   readonly verboseDebug: boolean;
   readonly iommu: boolean;
+  readonly gdbsx: boolean;
   readonly pv32: boolean;
   readonly clock: Clock;
 
   constructor(journal: Journal, options: XenOptions) {
     const { totalPages, commandline = '', pv32 = false, clock = {}, verboseDebug = false, iommu = false } = options;
+    this.gdbsx = options.gdbsx ?? false;
     this.journal = journal;
     this.commandline = commandline;
     this.parameters = parametersOf(commandline);

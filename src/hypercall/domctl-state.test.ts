@@ -111,7 +111,7 @@ describe('domctl', () => {
         [64, 0],
       ]),
     ).toBe(0);
-    expect([word(host, D + 8), word(host, D + 16)]).toEqual([7, 848]);
+    expect([word(host, D + 8), word(host, D + 16)]).toEqual([0x21f, 2712]);
     expect(
       domctl(host, 62, 1, [
         [64, 0],

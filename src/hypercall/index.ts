@@ -67,7 +67,7 @@ function performCall(call: Call): Result {
   const perform_ = Object.hasOwn(others, number) ? others[number] : undefined;
   if (perform_) return perform_(call);
   const codecs = Object.hasOwn(plain, number) ? plain[number] : undefined;
-  if (codecs === undefined) return call.refuse('ENOSYS');
+  if (codecs === undefined) return call.refuse(number === HYPERVISOR.xenpmu_op ? 'EOPNOTSUPP' : 'ENOSYS');
   const cmd = uint(call.arg(0));
   const at = call.arg(1);
   if (codecs === schedOp && cmd === SCHEDOP.shutdown) return performShutdown(call, at);

@@ -91,7 +91,7 @@ describe('platform_op', () => {
     ]);
     expect(
       platform(host, 61, [
-        [32, 3],
+        [32, 4],
         [32, 0],
         [64, LIST],
       ]),

@@ -61,7 +61,6 @@ export const xenVersion: Codecs = {
       return call.guest.put(call.arg(1), padded(said, call.caller.domid === 0 ? abi.XEN_COMMANDLINE_LEN : said.length + 1));
     },
   }),
-  [XENVER.build_id]: codec('xen_version.build_id'),
 };
 const pagesize = codec('xen_version.pagesize', undefined, { rc: 'pagesize' });
 
@@ -71,6 +70,24 @@ export function performVersion(call: Call, cmd: number): Result {
     const asked = perform(call, pagesize, at, cmd);
     return at === 0n ? asked : done(errnoNumber('EINVAL'));
   }
+  if (cmd === XENVER.build_id) return performBuildId(call, at);
   const codec = xenVersion[cmd];
   return codec ? perform(call, codec, at, cmd) : call.refuse('ENOSYS', cmd);
+}
+
+/** Returns how long the id is; where a structure is given, it goes there, as far as `len` says that there is room for all of it. */
+function performBuildId(call: Call, at: bigint): Result {
+  const cmd = XENVER.build_id;
+  const given = at === 0n ? undefined : call.guest.read(abi.xen_build_id, at);
+  if (at !== 0n && given === undefined) return call.refuse('EFAULT', cmd);
+  const outcome = call.step({ type: 'xen_version.build_id', domid: call.caller.domid });
+  if (!outcome.ok) return done(errnoNumber(outcome.errno));
+  const id = Uint8Array.from((outcome.value as { build_id: string }).build_id.match(/../g) ?? [], (two) =>
+    Number.parseInt(two, 16),
+  );
+  if (given === undefined) return done(id.length);
+  const len = given['len'] as number;
+  if (len === 0) return done(errnoNumber('EINVAL'));
+  if (len < id.length) return done(errnoNumber('ENOBUFS'));
+  return done(call.guest.put(at + BigInt(abi.xen_build_id[call.guest.width].size), id) ? id.length : errnoNumber('EFAULT'));
 }

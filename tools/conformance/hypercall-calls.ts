@@ -1,14 +1,16 @@
 // A recorded hypercall as the commands that it stands for: what its bytes would be decoded to, and what they are refused for before that.
 
 import { errnoNumber } from '../../events/errno.ts';
+import type { Field, FieldKind } from '../../events/schema.ts';
 import { PAGE_SIZE } from '../../events/units.ts';
-import type { Outcome } from '../../events/vocabulary.ts';
+import { type CommandType, type Outcome, operations } from '../../events/vocabulary.ts';
 import { pvDomain } from '../../src/abi/domctl.ts';
 import { GNTCOPY } from '../../src/abi/grant-table.ts';
 import { takeQueues, takeUntil } from '../../src/core/evtchn/fifo-memory.ts';
 import { vcpuInfo } from '../../src/core/evtchn/pending.ts';
 import { entryFrame, entryOffset } from '../../src/core/gnttab/decide.ts';
 import type { CoreCommand } from '../../src/core/index.ts';
+import { completeHypercall, type Port, pseudoPhysical } from '../../src/hypercall/index.ts';
 import type { CoreHost } from '../fuzz/core-host.ts';
 import type { Arguments, CallRecord, DomainRecord } from './hypercall-record.ts';
 
@@ -55,7 +57,7 @@ export function callerOf(host: CoreHost, domains: readonly DomainRecord[], upcal
 
 /** Makes the call. Undefined where this kind of call is not known. */
 export function perform(caller: Caller, { op, args, out }: CallRecord): Answer | undefined {
-  const call = Object.hasOwn(calls, op) ? calls[op] : undefined;
+  const call = Object.hasOwn(calls, op) ? calls[op] : Object.hasOwn(operations, op) ? asItIs(op as CommandType, out) : undefined;
   if (call === undefined) return undefined;
   // Upcalls are dom0's kernel's to take before its program runs on.
   const { host, upcalls } = caller;
@@ -130,6 +132,60 @@ export function portStatus({ status, vcpu, remote_dom, remote_port, virq }: Valu
 
 const port = ({ port }: Value): Value => ({ port });
 const domid = 0;
+
+/**
+ * A call that is recorded with the fields of the vocabulary's operation, and answers fields of its answer: those that the recording has.
+ * "A:3" is the frame of page 3 of those that domain A began with.
+ */
+function asItIs(type: CommandType, recorded: Value): Call {
+  return (caller, args) => {
+    const domains = [...caller.initial.keys()];
+    const plainly = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(plainly);
+      const page = typeof value === 'string' ? /^([AB]):(\d+)$/.exec(value) : null;
+      return page ? (caller.initial.get(domains[page[1] === 'A' ? 0 : 1]!)?.[Number(page[2])] ?? NOWHERE) : value;
+    };
+    const command: Record<string, unknown> = { type };
+    for (const [name, field] of Object.entries(operations[type].args as Readonly<Record<string, Field<unknown>>>))
+      command[name] = name === 'domid' ? domid : plainly(args[name] ?? (name === 'handle' ? HANDLE : NOTHING_GIVEN[field.kind]));
+    const picked = (value: Value): Value =>
+      Object.fromEntries(Object.keys(recorded).flatMap((name) => (name in value ? [[name, value[name]]] : [])));
+    // Xen goes on with what is preempted until it is done.
+    const whole = type === 'domctl.destroydomain' ? untilDone : plain;
+    const status = 'status' in recorded && type.startsWith('gnttab.');
+    const made = command as unknown as CoreCommand;
+    return status ? granted(caller, made, picked) : whole(caller, made, picked, (value) => resultOf(type, value));
+  };
+}
+const untilDone: typeof plain = (...call) => {
+  for (let i = 0; i < MOST_ROUNDS; i++) {
+    const answer = plain(...call);
+    if (answer.rc !== errnoNumber('ERESTART')) return answer;
+  }
+  return refused('ERESTART');
+};
+const MOST_ROUNDS = 10_000;
+const NOTHING_GIVEN: Readonly<Record<FieldKind, unknown>> = {
+  int: 0,
+  bool: false,
+  text: '',
+  texts: [],
+  ints: [],
+  bytes: new Uint8Array(),
+  name: '',
+};
+/** What the hypercall returns when it is done. */
+function resultOf(type: CommandType, value: Value): number {
+  if (type === 'xen_version.build_id') return (value['build_id'] as string).length / 2;
+  const field = RESULTS[type];
+  return field === undefined ? 0 : Number(value[field]);
+}
+const RESULTS: Readonly<Partial<Record<CommandType, string>>> = {
+  'memory.maximum_ram_page': 'page',
+  'platform.resource_op': 'nr_done',
+  'vcpu.is_up': 'up',
+  'xen_version.pagesize': 'pagesize',
+};
 
 const evtchn: Readonly<Record<string, Call>> = {
   'evtchn.alloc_unbound': (caller, args) =>
@@ -356,7 +412,7 @@ const control: Readonly<Record<string, Call>> = {
   'domctl.getdomaininfo': (caller, args) =>
     plain(caller, { type: 'domctl.getdomaininfo', domid, domain: number(args, 'dom') }, (value) => {
       if (value['domain'] === undefined) return {};
-      if (!caller.initial.has(value['domain'] as number)) return { domain: value['domain'] };
+      if (value['domain'] === 0) return { domain: 0 };
       const { domain, flags, tot_pages, max_pages, outstanding_pages, nr_online_vcpus, max_vcpu_id } = value;
       const bit = (n: number): number => ((flags as number) >>> n) & 1;
       const counts = { tot_pages, max_pages, outstanding_pages, nr_online_vcpus, max_vcpu_id };
@@ -454,6 +510,24 @@ const others: Readonly<Record<string, Call>> = {
     plain(caller, { type: 'sched.remote_shutdown', domid, domain: number(args, 'dom'), code: number(args, 'reason') }),
   'sched.unknown_cmd': () => refused('ENOSYS'),
   'hypercall.unknown': () => refused('ENOSYS'),
+  // In bytes: the structure is all zero, and stands where the argument `buf` says.
+  'hypercall.raw': ({ host }, args) => {
+    const { xen, memory } = host;
+    const space = pseudoPhysical(xen, domid);
+    const port: Port = {
+      xen,
+      memory,
+      space: { ...space, translate: (pointer, write) => (pointer < PAGE_SIZE ? undefined : space.translate(pointer, write)) },
+      step: (command, batch) => host.submit(command as CoreCommand, batch),
+      preempt: () => false,
+    };
+    memory.scrub(xen.p2m.mfn(domid, BUFFER_GFN), 1);
+    const buf = number(args, 'buf');
+    const registers = ['a0', 'a1', 'a2', 'a3', 'a4'].map((name, i) =>
+      BigInt(i === buf && buf > 0 ? BUFFER_GFN * PAGE_SIZE : number(args, name)),
+    );
+    return { rc: completeHypercall(port, { domid, vcpu: 0, width: 64 }, number(args, 'nr'), registers), out: {} };
+  },
   xen_version: (caller, args) => {
     const text = (name: string) => (value: Value) => ({ str: value[name] });
     switch (number(args, 'cmd')) {
@@ -488,6 +562,8 @@ const others: Readonly<Record<string, Call>> = {
     }
   },
 };
+
+const BUFFER_GFN = 16;
 
 const calls: Readonly<Record<string, Call>> = { ...evtchn, ...gnttab, ...memory, ...control, ...others };
 

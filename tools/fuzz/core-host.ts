@@ -21,7 +21,7 @@ export interface CoreHostOptions extends XenOptions {
 }
 
 /** 64 MiB and two pCPUs, and no domain yet. */
-export const smallMachine: XenOptions = { nrCpus: 2, totalPages: 0x4000, pv32: true };
+export const smallMachine: XenOptions = { nrCpus: 2, totalPages: 0x4000, pv32: true, gdbsx: true };
 
 export class CoreHost {
   readonly journal = new Journal();

@@ -4,20 +4,25 @@ import type { DomId, Ns } from '../../../events/units.ts';
 import type { CommandOf, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { XEN_DOMCTL_CDF } from '../../abi/domctl.ts';
 import { printk } from '../console/printk.ts';
-import { NR_PIRQS } from '../evtchn/state.ts';
+import { isOfIsa, NR_PIRQS } from '../evtchn/state.ts';
 import { add, contains, type RangeSet, remove } from '../rangeset.ts';
 import type { Xen } from '../xen.ts';
 import { permits } from '../xsm.ts';
 import { type Access, LAST_FRAME, LAST_IOPORT } from './state.ts';
 
-/** Numbers that a hypercall has 64, or 32, bits for. What is no such number is what it would be cut to. */
-const MAX_64 = Number.MAX_SAFE_INTEGER;
+/** The last of `count` numbers of 64 bits from `first` on; undefined where that is beyond them. Numbers below 0 are the upper half. */
+function lastOf(first: number, count: number): number | undefined {
+  const start = BigInt.asUintN(64, BigInt(first));
+  const last = BigInt.asUintN(64, start + BigInt(count) - 1n);
+  return last < start ? undefined : Number(last);
+}
 
 export function iomemPermission(xen: Xen, command: CommandOf<'domctl.iomem_permission'>): Outcome {
   const { domid, domain, first_mfn, nr_mfns, allow_access } = command;
-  const last = first_mfn + nr_mfns - 1;
-  if (first_mfn < 0 || nr_mfns < 1 || last > MAX_64) return refuse('EINVAL');
-  if (!permits(xen, 'priv', domid, domain)) return refuse('EPERM');
+  const last = lastOf(first_mfn, nr_mfns);
+  if (last === undefined) return refuse('EINVAL');
+  // No page has a number of the upper half, nor is there one beyond the machine's last.
+  if (!permits(xen, 'priv', domid, domain) || first_mfn < 0 || last > LAST_FRAME) return refuse('EPERM');
   return changed(xen, { domid, domain, rangeset: 'iomem', first: first_mfn, last, allow_access });
 }
 
@@ -39,7 +44,7 @@ export function ioportPermission(xen: Xen, command: CommandOf<'domctl.ioport_per
 
 /** The interrupt behind a domain's pirq, 0 where it has none (domain_pirq_to_irq()). */
 export const irqOf = (xen: Xen, domid: DomId, pirq: number): number =>
-  pirq >= 0 && pirq < NR_PIRQS && xen.evtchn.pirqs.of(domid)?.state.is(pirq) === 'mapped' ? pirq : 0;
+  isOfIsa(domid, pirq) || (pirq >= 0 && pirq < NR_PIRQS && xen.evtchn.pirqs.of(domid)?.state.is(pirq) === 'mapped') ? pirq : 0;
 
 interface Change {
   readonly domid: DomId;
@@ -79,8 +84,8 @@ const setting = (domid: DomId, name: 'mmio' | 'ioports' | 'pt_irqs', value: unkn
 /** Machine memory in a guest's physmap. A PV guest has none: it maps what it may use itself. */
 export function memoryMapping(xen: Xen, command: CommandOf<'domctl.memory_mapping'>, now: Ns, guest: GuestReader): Outcome {
   const { domid, domain, first_gfn, first_mfn, nr_mfns, add_mapping } = command;
-  const last = first_mfn + nr_mfns - 1;
-  if (first_mfn < 0 || first_gfn < 0 || nr_mfns < 1 || last > LAST_FRAME || first_gfn + nr_mfns - 1 > MAX_64)
+  const last = lastOf(first_mfn, nr_mfns);
+  if (last === undefined || first_mfn < 0 || last > LAST_FRAME || lastOf(first_gfn, nr_mfns) === undefined)
     return refuse('EINVAL');
   if (!permits(xen, 'dm_priv', domid, domain)) return refuse('EPERM');
   if (xen.domain.of(0)!.hvm.at(domain) === 0) return accept();

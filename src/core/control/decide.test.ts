@@ -45,12 +45,12 @@ test.each<[string, object, unknown]>([
 });
 
 const permit = (over: object = {}): CoreCommand => ({
-  ...{ type: 'domctl.ioport_permission', domid: 0, domain: 1, first_port: 0x3f8, nr_ports: 8, allow_access: true },
+  ...{ type: 'domctl.ioport_permission', domid: 0, domain: 1, first_port: 0x378, nr_ports: 8, allow_access: true },
   ...over,
 });
-const map: CoreCommand = { type: 'physdev.map_pirq', domid: 0, dom: 0, pirq: 5 };
+const map: CoreCommand = { type: 'physdev.map_pirq', domid: 0, dom: 0, pirq: 20 };
 const irq = (over: object = {}): CoreCommand => ({
-  ...{ type: 'domctl.irq_permission', domid: 0, domain: 1, pirq: 5, allow_access: true },
+  ...{ type: 'domctl.irq_permission', domid: 0, domain: 1, pirq: 20, allow_access: true },
   ...over,
 });
 const iomem = (over: object = {}): CoreCommand => ({
@@ -143,7 +143,7 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
     'extended state has a size',
     [],
     on('domctl.getvcpuextstate', 1, { vcpu: 0, size: 0 }),
-    expect.objectContaining({ size: 848 }),
+    expect.objectContaining({ size: 2712 }),
   ],
   ['nothing is extended', [], on('domctl.setvcpuextstate', 1, { vcpu: 0, xfeature_mask: '0x7', buffer: new Uint8Array(16) }), {}],
   ['... too little', [], on('domctl.setvcpuextstate', 1, { vcpu: 0, xfeature_mask: '0x7', buffer: new Uint8Array(8) }), 'EINVAL'],

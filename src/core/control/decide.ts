@@ -90,6 +90,7 @@ export function decide(xen: Xen, command: ControlCommand, now: Ns, guest: GuestR
       return vmEventOp(xen, command);
   }
   if (!(domain === DOMID_INVALID ? isPrivileged(domid) : permits(xen, 'priv', domid, domain))) return refuse('EPERM');
+  if (type.startsWith('domctl.gdbsx_') && !xen.gdbsx) return refuse('ENOSYS');
 
   switch (type) {
     case 'domctl.getvcpucontext':

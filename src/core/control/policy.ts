@@ -1,8 +1,9 @@
 // What a domain is told that its machine is like: virtual NUMA nodes and the CPU policy.
 import { accept, refuse } from '../../../events/step.ts';
-import { PAGE_SIZE } from '../../../events/units.ts';
+import { type DomId, PAGE_SIZE } from '../../../events/units.ts';
 import type { CommandOf, Outcome } from '../../../events/vocabulary.ts';
 import { isHex64 } from '../../abi/u64.ts';
+import { leavesOf, msrValuesOf, POLICY_MSRS } from '../cpu-policies.ts';
 import type { Xen } from '../xen.ts';
 
 const MAX_NUMNODES = 64;
@@ -33,6 +34,26 @@ export function setvnumainfo(xen: Xen, command: CommandOf<'domctl.setvnumainfo'>
   return accept({}, { type: 'domain.setting_set', domid: domain, setting: 'vnuma', json });
 }
 
+/**
+ * recalculate_cpuid_policy(): AMD's leaf repeats the features of the first that stood there before Intel's had any, and no guest sees more
+ * than 48 bits of virtual addresses, for there is no table of five levels.
+ */
+function ofDomain(leaves: readonly number[]): number[] {
+  const own = [...leaves];
+  const at = (leaf: number): number => own.findIndex((value, i) => i % NUMBERS_OF_A_LEAF === 0 && value === leaf);
+  const [first, amd, sizes] = [at(1), at(0x80000001), at(0x80000008)];
+  own[amd + EDX] = (own[amd + EDX]! | (own[first + EDX]! & COMMON_1D)) >>> 0;
+  own[sizes + EAX] = (own[sizes + EAX]! & ~0xff00) | (48 << 8);
+  // What SVM can do is told to those with nested virtualisation.
+  const svm = at(0x8000000a);
+  if (svm >= 0) own.fill(0, svm + EAX, svm + EDX + 1);
+  return own;
+}
+const EAX = 2;
+const EDX = 5;
+/** CPUID_COMMON_1D_FEATURES */
+const COMMON_1D = 0x0183f3ff;
+
 interface Policy {
   readonly leaves: readonly number[];
   readonly msr_indices: readonly number[];
@@ -43,12 +64,16 @@ const NUMBERS_OF_A_LEAF = 6;
 const MAX_LEAVES = 120;
 const MAX_MSRS = 2;
 const NO_SUBLEAF = 0xffffffff;
-/** MSRs of a policy: what the platform says of itself, and what the processor is not vulnerable to. */
-const POLICY_MSRS: readonly number[] = [0xce, 0x10a];
 
-/** What was set; a domain for which nothing was has what its kind begins with, which is not modelled: no leaf. */
+/** What a domain's kind begins with, and what was set in its place. */
 export function getCpuPolicy(xen: Xen, { domain }: CommandOf<'domctl.get_cpu_policy'>): Outcome {
-  return accept(xen.control.setting<Policy>(domain, 'cpu_policy') ?? { leaves: [], msr_indices: [], msr_values: [] });
+  return accept(policyOf(xen, domain));
+}
+
+function policyOf(xen: Xen, domain: DomId): Policy {
+  const kind = xen.domain.of(0)!.hvm.at(domain) === 1 ? 'hvm' : 'pv';
+  const first = { leaves: ofDomain(leavesOf(kind)), msr_indices: [...POLICY_MSRS], msr_values: msrValuesOf(kind) };
+  return xen.control.setting<Policy>(domain, 'cpu_policy') ?? first;
 }
 
 export function setCpuPolicy(xen: Xen, command: CommandOf<'domctl.set_cpu_policy'>): Outcome {
@@ -61,7 +86,7 @@ export function setCpuPolicy(xen: Xen, command: CommandOf<'domctl.set_cpu_policy
   for (let i = 0; i < leaves.length; i += NUMBERS_OF_A_LEAF) if (!isLeaf(leaves[i]!, leaves[i + 1]!)) return refuse('ERANGE');
   if (msr_indices.some((index) => !POLICY_MSRS.includes(index))) return refuse('ERANGE');
   if (msr_values.some((value) => !isHex64(value))) return refuse('EOVERFLOW');
-  const merged = merge(xen.control.setting<Policy>(domain, 'cpu_policy'), { leaves, msr_indices, msr_values });
+  const merged = merge(policyOf(xen, domain), { leaves, msr_indices, msr_values });
   return accept({}, { type: 'domain.setting_set', domid: domain, setting: 'cpu_policy', json: JSON.stringify(merged) });
 }
 

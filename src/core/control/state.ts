@@ -54,16 +54,17 @@ export type Settings = Readonly<Partial<Record<Setting, string>>>;
 
 /** Numbers of the machine that everybody has (xen/arch/x86/dom0_build.c, dom0_setup_permissions()). */
 export const LAST_IOPORT = 0xffff;
-/** Machine frames that an address of 46 bits reaches. */
-export const LAST_FRAME = 2 ** 34 - 1;
+/** Machine frames that an address of 40 bits reaches, as the recorded machine's processor has them. */
+export const LAST_FRAME = 2 ** 28 - 1;
 
-const LOCAL_APIC = 0xfee00;
-const IO_APIC = 0xfec00;
-/** dom0 has the machine but for what Xen drives itself: interrupt controllers, timers, PCI's configuration ports. */
+/** Where messages of interrupts go, the local APIC's registers among them; and what AMD's processors keep for HyperTransport. */
+const MSI = { first: 0xfee00, last: 0xfeeff } as const;
+const HYPERTRANSPORT = 0xfd00000;
+/** dom0 has the machine but for what Xen drives itself: interrupt controllers, timers (0x608 is ACPI's), com1, PCI's configuration. */
 const dom0Access: Access = {
   irqs: [1, NR_IRQS_GSI - 1],
-  iomem: [0, IO_APIC - 1, IO_APIC + 1, LOCAL_APIC - 1, LOCAL_APIC + 1, LAST_FRAME],
-  ioports: [0, 0x1f, 0x22, 0x3f, 0x44, 0x60, 0x62, 0x9f, 0xa2, 0x4cf, 0x4d2, 0xcf7, 0xcfc, LAST_IOPORT],
+  iomem: [0, MSI.first - 1, MSI.last + 1, HYPERTRANSPORT - 1],
+  ioports: [0, 0x1f, 0x22, 0x3f, 0x44, 0x60, 0x62, 0x9f, 0xa2, 0x3f7, 0x400, 0x607, 0x60c, 0xcfb, 0xd00, LAST_IOPORT],
 };
 const noAccess: Access = { irqs: nothing, iomem: nothing, ioports: nothing };
 

@@ -93,7 +93,7 @@ export function setExtVcpucontext(xen: Xen, command: CommandOf<'domctl.set_ext_v
   return accept({}, keep(xen, domain, 'ext_vcpucontext', one));
 }
 /** A kernel of 64 bits runs in ring 3 (fixup_guest_code_selector()). */
-const guestSelector = (cs: number): number => (cs === 0 ? 0 : cs | 3);
+const guestSelector = (cs: number): number => cs | 3;
 
 /** A setting that is a list with at most one entry for each vCPU. */
 function keep<T extends { readonly vcpu: number }>(
@@ -114,11 +114,23 @@ export function debugOp(xen: Xen, { domid, domain, op, vcpu }: CommandOf<'domctl
   return refuse(op === 0 || op === 1 ? 'EOPNOTSUPP' : 'ENOSYS');
 }
 
-/** x87, SSE and AVX: XCR0's lower three bits, and their area's size in the uncompacted format. */
-const XFEATURE_MASK = 7;
+/** What XCR0 may have on the recorded machine: x87, SSE, AVX, MPX (two bits that come together) and PKRU. */
+const XFEATURE_MASK = 0x21f;
 const HEADER = 16;
 const AREA_MIN = 576;
-const areaSize = (accumulated: number): number => ((accumulated & 4) !== 0 ? 832 : AREA_MIN);
+/** Where the last component ends in the uncompacted format (CPUID 0xd). */
+function areaSize(accumulated: number): number {
+  let end = AREA_MIN;
+  for (const [bit, at] of COMPONENT_ENDS) if (((accumulated >>> bit) & 1) === 1) end = at;
+  return end;
+}
+const COMPONENT_ENDS: readonly (readonly [bit: number, end: number])[] = [
+  [2, 832],
+  [3, 1024],
+  [4, 1088],
+  [9, 2696],
+];
+const MPX = 0x18;
 interface Xstate {
   readonly vcpu: number;
   readonly xcr0: number;
@@ -156,7 +168,8 @@ export function setvcpuextstate(xen: Xen, { domid, domain, vcpu, buffer }: Comma
   } else {
     if (buffer.length < HEADER + AREA_MIN) return refuse('EINVAL');
     const bv = view.getUint32(HEADER + 512, true);
-    const isValid = (mask: number): boolean => (mask & 1) === 1 && ((mask & 4) === 0 || (mask & 2) !== 0);
+    const isValid = (mask: number): boolean =>
+      (mask & 1) === 1 && ((mask & 4) === 0 || (mask & 2) !== 0) && ((mask & MPX) === 0 || (mask & MPX) === MPX);
     if ((bv & ~accumulated) !== 0 || (xcr0 & ~accumulated) !== 0 || (accumulated & ~XFEATURE_MASK) !== 0) return refuse('EINVAL');
     if (!isValid(xcr0) || !isValid(accumulated)) return refuse('EINVAL');
     if (view.getUint32(HEADER + 520, true) !== 0 || view.getUint32(HEADER + 524, true) !== 0) return refuse('EOPNOTSUPP');
@@ -168,7 +181,9 @@ export function setvcpuextstate(xen: Xen, { domid, domain, vcpu, buffer }: Comma
 }
 
 /** SPEC_CTRL, MISC_FEATURES_ENABLES, TSC_AUX and the four address masks of the debug registers (AMD). */
-const MSRS: readonly number[] = [0x48, 0x140, 0xc0000103, 0xc0011027, 0xc0011019, 0xc001101a, 0xc001101b];
+const MISC_FEATURES_ENABLES = 0x140;
+const TSC_AUX = 0xc0000103;
+const MSRS: readonly number[] = [0x48, MISC_FEATURES_ENABLES, TSC_AUX, 0xc0011027, 0xc0011019, 0xc001101a, 0xc001101b];
 interface Msrs {
   readonly vcpu: number;
   /** Index and value of those that are not 0, in the order of MSRS. */
@@ -195,10 +210,10 @@ export function setVcpuMsrs(xen: Xen, { domid, domain, vcpu, indices, values }: 
   let done = 0;
   for (const [i, index] of indices.entries()) {
     const value = values[i];
-    // TSC_AUX and the masks are of 32 bits; the others are features of Intel's, or off in every policy, and take nothing but 0.
+    // TSC_AUX is of 32 bits. Nobody can fault on CPUID, which may be said; the others are of features that the processor has not.
     if (value === undefined || !MSRS.includes(index) || !isHex64(value)) break;
     const { low, high } = wordsOf(value);
-    if (high !== 0 || (low !== 0 && (index === 0x48 || index === 0x140))) break;
+    if (high !== 0 || (index !== TSC_AUX && (index !== MISC_FEATURES_ENABLES || low !== 0))) break;
     if (low === 0) kept.delete(index);
     else kept.set(index, hex64({ low, high }));
     done++;

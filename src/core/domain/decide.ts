@@ -161,6 +161,7 @@ const PHYSCAP = { hvm: 1 << 0, pv: 1 << 1, directio: 1 << 2, hap: 1 << 3, gnttab
 function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: Ns, guest: GuestReader): Outcome {
   const { domain, ssidref, handle, max_vcpus, hvm } = command;
   const isChosen = domain > 0 && domain < DOMID_FIRST_RESERVED;
+  const rover = xen.domains.rover.of(0)!.domid.at(0);
   if (isChosen && xen.exists(domain)) return refuse('EEXIST');
   const domid = isChosen ? domain : freeDomid(xen, command.domid);
   if (domid < 0) return refuse('ENOMEM');
@@ -206,6 +207,7 @@ function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: 
       pool,
     },
     { type: 'gnttab.table_grown', domid, frames: [grant_mfn] },
+    ...(isChosen && rover !== domid ? [{ type: 'domain.rover_put_back', domid: rover } as const] : []),
     ...configured,
     ...(command.domid === DOMID_XEN && domid === 0 ? printk(xen, now, guest, bootLines(xen)) : []),
   );

@@ -35,6 +35,9 @@ export function evolve(xen: Xen, event: DomainFact): void {
       else changePool(xen, domid, event.pool);
       return;
     }
+    case 'domain.rover_put_back':
+      xen.domains.rover.of(0)!.domid.put(0, event.domid);
+      return;
     case 'domain.vcpus_allocated': {
       row.nr_vcpus.put(domid, event.count);
       const vcpus = xen.sched.vcpu.of(domid)!;

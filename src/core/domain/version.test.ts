@@ -15,7 +15,7 @@ test.each<[CoreCommand, unknown]>([
   [{ type: 'xen_version.guest_handle', domid: 1 }, { handle: '00112233-4455-6677-8899-aabbccddeeff' }],
   [{ type: 'xen_version.commandline', domid: 0 }, { commandline: 'noreboot' }],
   [{ type: 'xen_version.commandline', domid: 1 }, { commandline: '<denied>' }],
-  [{ type: 'xen_version.build_id', domid: 0 }, 'ENODATA'],
+  [{ type: 'xen_version.build_id', domid: 0 }, { build_id: '151b373fd64b321593bf987fd923cd10dabadac4' }],
   [{ type: 'xen_version.build_id', domid: 1 }, 'EPERM'],
 ])('%o', (command, expected) => {
   expect(bootedHost({ ...smallMachine, commandline: 'noreboot' }).answer(command)).toEqual(expected);

@@ -14,7 +14,7 @@ export function decideVersion(xen: Xen, command: VersionCommand): Outcome {
     case 'xen_version.extraversion':
       return accept({ extraversion: EXTRAVERSION });
     case 'xen_version.compile_info':
-      return accept({ compiler: '', compile_by: '', compile_domain: '', compile_date: '' });
+      return accept(COMPILE_INFO);
     case 'xen_version.capabilities':
       return accept({ capabilities: CAPABILITIES });
     case 'xen_version.changeset':
@@ -32,7 +32,7 @@ export function decideVersion(xen: Xen, command: VersionCommand): Outcome {
     case 'xen_version.commandline':
       return accept({ commandline: isPrivileged(domid) ? xen.commandline : DENIED });
     case 'xen_version.build_id':
-      return refuse(isPrivileged(domid) ? 'ENODATA' : 'EPERM'); // nobody has linked one in
+      return isPrivileged(domid) ? accept({ build_id: BUILD_ID }) : refuse('EPERM');
     default:
       return command satisfies never;
   }
@@ -41,6 +41,14 @@ export function decideVersion(xen: Xen, command: VersionCommand): Outcome {
 const MAJOR = 4;
 const MINOR = 17;
 const EXTRAVERSION = '.7';
+/** The recorded build's, as `xl info` shows them. */
+const COMPILE_INFO = {
+  compiler: 'x86_64-linux-gnu-gcc (Debian 12.2.0-14+deb12u1) 12.2.0',
+  compile_by: 'pkg-xen-devel',
+  compile_domain: 'lists.alioth.debian.org',
+  compile_date: 'Wed Nov  4 16:52:28 UTC 2026',
+};
+const BUILD_ID = '151b373fd64b321593bf987fd923cd10dabadac4';
 const DENIED = '<denied>';
 const HYPERVISOR_VIRT_START = '0xffff800000000000';
 /** A build for PV guests of 64 bits alone, on a processor with hardware virtualisation (arch_get_xen_caps()). */

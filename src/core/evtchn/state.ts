@@ -33,8 +33,10 @@ export const virqRow = (virq: number, vcpu: number): number => (isGlobalVirq(vir
 
 /** Row pirq: what a domain may do with it. Only domains that have been given one have rows. */
 export const pirqSchema = { state: ['none', 'mapped', 'allocated'], port: 'u32' } as const;
-/** How many pirqs a domain can have (nr_pirqs of struct domain): the interrupts of a machine without extra IO-APICs. */
-export const NR_PIRQS = 1024;
+/** How many pirqs a domain can have (nr_pirqs of struct domain): as many as dom0 of the recorded machine, with one IO-APIC and two pCPUs. */
+export const NR_PIRQS = 416;
+/** The interrupts of the ISA bus, which dom0 has from the beginning (init_domain_irq_mapping()). */
+export const isOfIsa = (domid: DomId, pirq: number): boolean => domid === 0 && pirq > 0 && pirq < 16;
 
 /**
  * The FIFO ABI's tables; a domain that uses it has rows in all of them, and no other. Row vcpu: its control block. A frame stands plus

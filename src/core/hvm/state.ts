@@ -6,12 +6,18 @@ import { Records } from '../../tables/records.ts';
 import { Table } from '../../tables/table.ts';
 import { nothing, type RangeSet } from '../rangeset.ts';
 
-/** Row index: the parameter's value in two words. Domains of which none was set have no rows. */
+/**
+ * Row index: the parameter's value in two words. Domains of which none was set have no rows. The one that does not begin as 0, the reason
+ * of a triple fault, stands as the difference to where it begins.
+ */
 export const hvmParamSchema = { low: 'u32', high: 'u32' } as const;
 /** Row 128 + device * 4 + pin for PCI, row IRQ for ISA: whether the line is asserted; row 256 + link: its ISA interrupt. */
 export const hvmLineSchema = { level: 'u8' } as const;
 export const PCI_LINES = 128;
 export const LINKS = 256;
+
+/** What a triple fault is where nobody has said otherwise. */
+const SHUTDOWN_reboot = 1;
 
 /** HVM_PARAM_* of public/hvm/params.h. */
 export const HVM_PARAM = {
@@ -113,12 +119,14 @@ export class Hvm {
   /** In hexadecimal. */
   param(domid: DomId, index: number): string {
     const rows = this.params.of(domid);
-    return rows === undefined ? '0x0' : hex64({ low: rows.low.at(index), high: rows.high.at(index) });
+    const low = rows?.low.at(index) ?? 0;
+    const high = rows?.high.at(index) ?? 0;
+    return hex64({ low: index === HVM_PARAM.TRIPLE_FAULT_REASON ? low ^ SHUTDOWN_reboot : low, high });
   }
   setParam(domid: DomId, index: number, value: string): void {
     const rows = this.params.of(domid) ?? this.params.add(domid);
     const { low, high } = wordsOf(value);
-    rows.low.put(index, low);
+    rows.low.put(index, index === HVM_PARAM.TRIPLE_FAULT_REASON ? low ^ SHUTDOWN_reboot : low);
     rows.high.put(index, high);
   }
   serversOf(domid: DomId): readonly IoreqServer[] {

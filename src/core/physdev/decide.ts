@@ -4,7 +4,7 @@ import type { DomId, Ns } from '../../../events/units.ts';
 import type { CommandOf, Fact, Outcome, PhysdevCommand } from '../../../events/vocabulary.ts';
 import { printk } from '../console/printk.ts';
 import { decide as decideEvtchn } from '../evtchn/decide.ts';
-import { NR_PIRQS } from '../evtchn/state.ts';
+import { isOfIsa, NR_PIRQS } from '../evtchn/state.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged, permits } from '../xsm.ts';
 import { apicRead, apicWrite } from './ioapic.ts';
@@ -101,7 +101,8 @@ export function decide(xen: Xen, command: PhysdevCommand, now: Ns, guest: GuestR
       return pirq < 0 ? refuse('ENOSPC') : accept({ pirq }, { type: 'physdev.pirq_allocated', domid, pirq });
     }
     case 'physdev.pci_mmcfg_reserved':
-      return refuse(isPrivileged(domid) ? 'ENODEV' : 'EPERM'); // this machine has no such window
+      if (!isPrivileged(domid)) return refuse('EPERM');
+      return refuse((command.flags & ~PCI_MMCFG_RESERVED) !== 0 ? 'EINVAL' : 'ENODEV'); // this machine has no such window
     case 'physdev.dbgp_op':
       return isPrivileged(domid) ? accept() : refuse('EPERM'); // Xen has no debug port of a USB controller in use
     default:
@@ -110,6 +111,7 @@ export function decide(xen: Xen, command: PhysdevCommand, now: Ns, guest: GuestR
 }
 
 const XENIRQSTAT_needs_eoi = 1;
+const PCI_MMCFG_RESERVED = 1;
 const XEN_PCI_DEV = { EXTFN: 1, VIRTFN: 2 } as const;
 const MAP_PIRQ_TYPE_GSI = 1;
 
@@ -128,7 +130,7 @@ function hvmMay(domid: DomId, type: PhysdevCommand['type']): boolean {
 
 /** Whether a domain has anything to do with a pirq. */
 const isKnown = (xen: Xen, domid: DomId, pirq: number): boolean =>
-  (xen.evtchn.pirqs.of(domid)?.state.is(pirq) ?? 'none') !== 'none';
+  isOfIsa(domid, pirq) || (xen.evtchn.pirqs.of(domid)?.state.is(pirq) ?? 'none') !== 'none';
 
 function mapPirq(xen: Xen, { domid, dom, pirq }: CommandOf<'physdev.map_pirq'>): Outcome {
   const target = xen.self(domid, dom);
@@ -153,7 +155,7 @@ function unmapPirq(xen: Xen, { domid, dom, pirq }: CommandOf<'physdev.unmap_pirq
 /** The interrupt is done with. With the older kind of EOI map, that unmasks its channel as well. */
 function eoi(xen: Xen, { domid, irq }: CommandOf<'physdev.eoi'>, now: Ns, guest: GuestReader): Outcome {
   if (irq < 0 || irq >= NR_PIRQS || !isKnown(xen, domid, irq)) return refuse('EINVAL');
-  const port = xen.evtchn.pirqs.of(domid)!.port.at(irq);
+  const port = xen.evtchn.pirqs.of(domid)?.port.at(irq) ?? 0;
   if (xen.control.row.auto_unmask.at(domid) === 0 || port === 0) return accept();
   return accept({}, ...(decideEvtchn(xen, { type: 'evtchn.unmask', domid, port }, now, guest).events ?? []));
 }

@@ -110,9 +110,11 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ],
   ['... as an interrupt', [], ioapic('physdev.apic_write', { reg: 18, value: 0x400 }), 'EINVAL'],
   ['a free pirq is a GSI', [], ask('physdev.get_free_pirq', { pirq_type: 1 }, 1), { pirq: 16 }],
-  ['... or from the end', [], ask('physdev.get_free_pirq', { pirq_type: 0 }, 1), { pirq: 1023 }],
+  ['... or from the end', [], ask('physdev.get_free_pirq', { pirq_type: 0 }, 1), { pirq: 415 }],
   ['HVM domains have none', [], ask('physdev.get_free_pirq', { pirq_type: 0 }, 2), 'ENOSYS'],
-  ['an EOI is for a pirq that is known', [], ask('physdev.eoi', { irq: 5 }), 'EINVAL'],
+  ['an EOI is for a pirq that is known', [], ask('physdev.eoi', { irq: 20 }), 'EINVAL'],
+  ['... as those of the ISA bus are to dom0', [], ask('physdev.eoi', { irq: 2 }), {}],
+  ['... and to nobody else', [], ask('physdev.eoi', { irq: 2 }, 1), 'EINVAL'],
   ['IOPL is at most 3', [], ask('physdev.set_iopl', { vcpu: 0, iopl: 4 }, 1), 'EINVAL'],
 
   ['a device model has a server', [], server, { id: 0 }],

@@ -4,7 +4,8 @@ import type { Ns } from '../../../events/units.ts';
 import type { CommandOf, Outcome, PlatformCommand } from '../../../events/vocabulary.ts';
 import { hex64 } from '../../abi/u64.ts';
 import { printk } from '../console/printk.ts';
-import { FEATURESETS, FSCAPINTS, featureset, leavesOf, POLICIES } from '../features.ts';
+import { leavesOf, msrValuesOf, POLICIES, POLICY_MSRS } from '../cpu-policies.ts';
+import { FEATURESETS, FSCAPINTS, featureset } from '../features.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
 import { isOnline, lastCpu } from './cpus.ts';
@@ -66,16 +67,19 @@ export function decide(xen: Xen, command: PlatformCommand, now: Ns, guest: Guest
     }
     case 'platform.cpu_hotadd': {
       const { apic_id, acpi_id, pxm } = command;
-      const isRight = acpi_id >= 0 && acpi_id < 256 && apic_id >= 0 && apic_id < 0x10000 && pxm >= 0 && pxm < 256;
+      const isRight = acpi_id >= 0 && acpi_id < 512 && apic_id >= 0 && apic_id < 0x10000 && pxm >= 0 && pxm < 256;
       if (!isRight) return refuse('EINVAL');
+      if (acpi_id >= 256) return refuse('EEXIST'); // no processor of Xen's tables could have come so far
       if (acpi_id <= lastCpu(xen)) return refuse(apic_id === acpi_id ? 'EEXIST' : 'EINVAL');
       return refuse(apic_id <= lastCpu(xen) ? 'EEXIST' : 'ENOSPC'); // the machine has no more
     }
     case 'platform.mem_hotadd':
       return refuse('EINVAL'); // memory beyond the machine's is no memory (mem_hotadd_check())
     case 'platform.core_parking': {
-      // Only Intel's processors have a policy by which cores could be parked: none ever is (core_parking_init()).
-      return command.parking_type === CORE_PARKING.GET ? accept({ idle_nums: 0 }) : refuse('EINVAL');
+      // No core is parked here: what asks for more than none is refused.
+      const { parking_type } = command;
+      const isNone = parking_type === CORE_PARKING.SET && command.idle_nums === 0;
+      return parking_type === CORE_PARKING.GET || isNone ? accept({ idle_nums: 0 }) : refuse('EINVAL');
     }
     case 'platform.resource_op':
       return resourceOp(xen, command, now);
@@ -105,7 +109,7 @@ export function decide(xen: Xen, command: PlatformCommand, now: Ns, guest: Guest
       return accept({ nodes });
     }
     case 'sysctl.get_cpu_levelling_caps':
-      return accept({ caps: 0 }); // the processor can not be told to hide features
+      return accept({ caps: LEVELLING_CAPS });
     case 'sysctl.get_cpu_featureset': {
       const { index, nr_features } = command;
       if (nr_features === 0) return accept({ nr_features: FSCAPINTS, features: [] });
@@ -120,7 +124,7 @@ export function decide(xen: Xen, command: PlatformCommand, now: Ns, guest: Guest
     case 'sysctl.get_cpu_policy': {
       const name = POLICIES[command.index];
       if (name === undefined) return refuse('EINVAL');
-      return accept({ leaves: leavesOf(featureset(name)), msr_indices: [], msr_values: [] });
+      return accept({ leaves: leavesOf(name), msr_indices: [...POLICY_MSRS], msr_values: msrValuesOf(name) });
     }
     default:
       return command satisfies never;
@@ -128,8 +132,10 @@ export function decide(xen: Xen, command: PlatformCommand, now: Ns, guest: Guest
 }
 
 const PCPU = { ONLINE: 1, INVALID: 2 } as const;
-const CORE_PARKING = { GET: 2 } as const;
+const CORE_PARKING = { SET: 1, GET: 2 } as const;
 const LAST_PSR_INFO = 2;
+/** XEN_SYSCTL_CPU_LEVELCAP_*: AMD's processors can hide words of features (ecx, edx, extd_ecx, extd_edx, l7s0_eax, l7s0_ebx). */
+const LEVELLING_CAPS = 0x19e;
 const INVALID_NODE = 2 ** 32 - 1;
 const INVALID_DEV = 2 ** 32 - 2;
 /** What QEMU's processor `max` calls itself, on which Xen was recorded; no recording has this answer. */
@@ -206,7 +212,7 @@ function enterSleep(xen: Xen, command: CommandOf<'platform.enter_acpi_sleep'>, n
 }
 
 const MSR_IA32_TSC = 0x10;
-const MAX_ENTRIES = 2;
+const MAX_ENTRIES = 3;
 /** Only the time stamp counter may be read by everybody's processor. */
 function resourceOp(xen: Xen, { cpu, cmds, idx }: CommandOf<'platform.resource_op'>, now: Ns): Outcome {
   if (cmds.length === 0) return accept({ nr_done: 0, ret: [], vals: [] });

@@ -70,7 +70,7 @@ export function pmOp(xen: Xen, { cmd, cpuid, value }: CommandOf<'sysctl.pm_op'>)
   if (!isOnline(xen, cpuid)) return refuse('EINVAL');
   // P-states that dom0 has told of would be needed, and a driver for them.
   if ((cmd & 0xf0) === CPUFREQ_PARA) return refuse('EINVAL');
-  return refuse(cmd === PM_OP.ENABLE_TURBO || cmd === PM_OP.DISABLE_TURBO ? 'EOPNOTSUPP' : 'ENOSYS');
+  return refuse(cmd === PM_OP.ENABLE_TURBO || cmd === PM_OP.DISABLE_TURBO ? 'EACCES' : 'ENOSYS');
 }
 /** A limit stands plus one, so that none is 0. */
 const storedLimit = (value: number): number => (value < 0 || value >= 2 ** 31 - 1 ? 0 : value + 1);

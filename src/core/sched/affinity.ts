@@ -112,13 +112,19 @@ export function getAffinity(xen: Xen, command: CommandOf<'domctl.getvcpuaffinity
   });
 }
 
-/** A host has one node: every domain has an affinity to it, and to no other. */
+/** A host has one node, to which every domain has an affinity; what else it has been given one to is kept, and never comes (MAX_NUMNODES). */
 export function nodeAffinity(xen: Xen, command: CommandOf<'domctl.setnodeaffinity' | 'domctl.getnodeaffinity'>): Outcome {
   if (!xen.exists(command.domain)) return refuse('ESRCH');
   if (!isPrivileged(command.domid)) return refuse('EPERM');
-  if (command.type === 'domctl.getnodeaffinity') return accept({ nodemap: [0] });
-  return command.nodemap.includes(0) ? accept() : refuse('EINVAL');
+  const kept = xen.control.setting<readonly number[]>(command.domain, 'nodemap') ?? [0];
+  if (command.type === 'domctl.getnodeaffinity') return accept({ nodemap: kept });
+  const nodemap = [...new Set(command.nodemap)].filter((node) => node >= 0 && node < MAX_NUMNODES).sort((a, b) => a - b);
+  if (!nodemap.includes(0)) return refuse('EINVAL');
+  if (kept.length === nodemap.length && kept.every((node, i) => node === nodemap[i])) return accept();
+  const json = JSON.stringify(nodemap);
+  return accept({}, { type: 'domain.setting_set', domid: command.domain, setting: 'nodemap', json });
 }
+const MAX_NUMNODES = 64;
 
 /** vcpu_temporary_affinity(), as SCHEDOP_pin_override asks for it. */
 export function pinOverride(xen: Xen, { domid, vcpu, pcpu }: CommandOf<'sched.pin_override'>, now: Ns): Outcome {

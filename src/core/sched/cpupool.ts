@@ -33,7 +33,8 @@ export function decideCpupool(xen: Xen, command: CpupoolCommand, now: Ns): Outco
       const { nrCpus, topology } = xen.sched;
       const cpus = Array.from({ length: Math.max(0, Math.min(command.num_cpus, nrCpus)) }, (_, cpu) => cpu);
       return accept({
-        total: nrCpus,
+        // Who has room for fewer is told of no more.
+        total: command.num_cpus > 0 ? cpus.length : nrCpus,
         core: cpus.map((cpu) => coreOf(topology, cpu)),
         socket: cpus.map((cpu) => socketOf(topology, cpu)),
         node: cpus.map(() => 0),
