@@ -9,7 +9,7 @@ import { type Codec, type Codecs, codec, EFAULT, perform, toNumber } from './cod
 import type { Plain } from './guest-memory.ts';
 
 /** More entries than these are refused, whatever stands there (RESOURCE_ACCESS_MAX_ENTRIES). */
-const MAX_ENTRIES = 2;
+const MAX_ENTRIES = 3;
 /** No processor has so many states. */
 const MAX_STATES = 65;
 const XEN_PM = { CX: 0, PX: 1, PDC: 3 } as const;
