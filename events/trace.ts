@@ -18,4 +18,6 @@ export const facts = {
   'trace.enabled': { enabled: bool },
   /** A hypercall while tracing is on, by its number. */
   'trace.hypercall_made': { domid: int, vcpu: int, op: int, at_ns: int },
+  /** A pCPU's buffer is half full, and dom0 is told; or (false) it has been emptied below that. */
+  'trace.highwater_passed': { cpu: int, above: bool },
 } as const;

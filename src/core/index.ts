@@ -81,7 +81,7 @@ for (const [group, evolve] of Object.entries(evolvers))
 
 export function decide(xen: Xen, command: CoreCommand, now: Ns, guest: GuestReader): Outcome {
   const outcome = sched.follow(xen, decideAlone(xen, command, now, guest), now);
-  return xen.trace.isOn ? trace.traced(xen, command, outcome, now) : outcome;
+  return xen.trace.isOn ? trace.traced(xen, command, outcome, now, guest) : outcome;
 }
 
 /** The operation's own outcome, before the schedulers make of it what they make. */

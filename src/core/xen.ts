@@ -129,7 +129,7 @@ export class Xen {
       ...this.console.tables,
       ...this.physdev.tables,
       ...this.platform.tables,
-      this.trace.row,
+      ...this.trace.tables,
       this.control.rows,
       ...this.sparseTables,
       ...this.clock.tables,

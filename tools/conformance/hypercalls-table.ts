@@ -150,7 +150,7 @@ const parts: Readonly<Record<string, string>> = {
   'sysctl.get_cpu_policy': 'of the recorded processor',
   'sysctl.page_offline_op': 'what a domain has stays its own',
   'sysctl.livepatch_op': 'no patch fits',
-  'sysctl.tbuf_op': 'records of the scheduler, of domains, grants and hypercalls; no VIRQ_TBUF',
+  'sysctl.tbuf_op': 'records of the scheduler, of domains, grants, pages populated on demand and hypercalls',
   'sysctl.get_pmstat': 'the number of C-states',
   'platform.get_symbol': 'there are none',
   'platform.enter_acpi_sleep': 'S5, which whoever runs the host has to obey',

@@ -160,17 +160,43 @@ describe('debug keys', () => {
     ['i', 'd1 pirq 9: not bound'],
     ['Q', '0000:01:00.2 - d0'],
     ['*', '[m: memory]'],
+    ['c', 'CPU1: C0 C1 C3'],
+    ['s', 'd1: always_emulate, answered by Xen, offset -5 ns, incarnation 2'],
+    ['n', 'd0v0: none is pending'],
+    ['N', 'CPU0 takes it, and tells dom0'],
+    ['v', 'd2v0: has begun, event 2a injected'],
+    ['z', 'pin  9: vector 31, level, active low'],
+    ['M', '0000:01:00.2: MSI-X table set aside, d0'],
+    ['I', 'd2: ISA 4; PCI none; links to 0 0 0 0'],
+    ['x', 'none is loaded'],
+    ['o', 'there is no IOMMU'],
+    ['C', 'no kernel was loaded for it'],
+    ['*', '[I: interrupt lines of HVM domains]'],
   ])('%s answers from what there is', (key, expected) => {
     const at = cleared().prepare(
       { type: 'physdev.map_pirq', domid: 0, dom: 1, pirq: 9 },
       { type: 'physdev.manage_pci_add', domid: 0, bus: 1, devfn: 2 },
+      { type: 'physdev.prepare_msix', domid: 0, seg: 0, bus: 1, devfn: 2 },
+      { type: 'physdev.setup_gsi', domid: 0, gsi: 9, triggering: 1, polarity: 1 },
+      { type: 'physdev.apic_write', domid: 0, apic_physbase: '0xfec00000', reg: 16 + 18, value: 0x31 },
+      { type: 'platform.set_processor_pminfo', domid: 0, id: 1, pm_type: 0, states: [1, 3] },
+      { ...{ type: 'domctl.settscinfo', domid: 0, domain: 1, tsc_mode: 1, elapsed_nsec: 5, gtsc_khz: 0 }, incarnation: 1 },
+      { type: 'dm.set_isa_irq_level', domid: 0, dom: 2, isa_irq: 4, level: 1 },
+      { type: 'dm.inject_event', domid: 0, dom: 2, vcpuid: 0, vector: 42, event_type: 0, error_code: 0 },
       read({ clear: true }),
     );
     at.prepare(keys(key));
     expect(fresh(at)).toContain(expected);
   });
   test('... none that nobody has registered', () => {
-    expect(fresh(cleared().prepare(keys('\x00zB')))).toBe('');
+    expect(fresh(cleared().prepare(keys('\x00BDOSpPlLT')))).toBe('');
+  });
+  test("N is an NMI for dom0's first vCPU, once", () => {
+    const at = host();
+    expect(at.types(keys('N'))).toContain('vcpu.nmi_sent');
+    expect(at.types(keys('N'))).not.toContain('vcpu.nmi_sent');
+    at.prepare(read({ clear: true }), keys('n'));
+    expect(fresh(at)).toContain('d0v0: one is pending');
   });
   test('q tells every vCPU that listens', () => {
     const at = host().prepare({ type: 'evtchn.bind_virq', domid: 1, virq: VIRQ.DEBUG, vcpu: 0 });

@@ -8,6 +8,7 @@ import { virqRow } from '../evtchn/state.ts';
 import { vcpuId } from '../sched/state.ts';
 import type { Xen } from '../xen.ts';
 import { dumpDomains, dumpEvtchn, dumpGrants } from './dumps.ts';
+import { machineKeys } from './machine-keys.ts';
 import { type Line, said } from './printk.ts';
 import type { Thresholds } from './state.ts';
 
@@ -30,7 +31,7 @@ export interface Answer {
   readonly adjustsGuest?: boolean;
 }
 
-interface Handler {
+export interface Handler {
   /** What the list of "h" says of it. */
   readonly says: string;
   /** Whether "*" presses it too. */
@@ -108,6 +109,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   },
   u: { says: 'NUMA nodes', diagnostic: true, answer: dumpNuma },
   w: { says: 'this ring, on the serial line', diagnostic: true, answer: dumpRing },
+  ...machineKeys,
 };
 const sorted = (): [string, Handler][] => Object.entries(handlers).sort(([a], [b]) => a.charCodeAt(0) - b.charCodeAt(0));
 

@@ -146,6 +146,13 @@ export class Hvm {
   server(domid: DomId, id: number): IoreqServer | undefined {
     return this.serversOf(domid).find((server) => server.id === id);
   }
+  /** Lines that are asserted now: ISA's by number, PCI's by device * 4 + pin; and the ISA interrupt of each PCI link. */
+  linesOf(domid: DomId): { readonly isa: readonly number[]; readonly pci: readonly number[]; readonly links: readonly number[] } {
+    const level = this.lines.of(domid)?.level;
+    const up = (from: number, to: number): number[] =>
+      Array.from({ length: to - from }, (_, i) => i).filter((i) => level?.at(from + i) === 1);
+    return { isa: up(0, 16), pci: up(PCI_LINES, LINKS), links: [0, 1, 2, 3].map((link) => level?.at(LINKS + link) ?? 0) };
+  }
   typesOf(domid: DomId): Types {
     return this.types.get(domid) ?? plainTypes;
   }

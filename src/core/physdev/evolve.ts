@@ -1,6 +1,6 @@
 import type { PhysdevFact } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
-import { MASKED } from './ioapic.ts';
+import { MASKED } from './state.ts';
 
 /** Applies a fact to what domains may do with the machine's interrupts, and to its devices. Total. */
 export function evolve(xen: Xen, event: PhysdevFact): void {

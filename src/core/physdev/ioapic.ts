@@ -5,14 +5,12 @@ import type { CommandOf, Outcome } from '../../../events/vocabulary.ts';
 import { hex64, wordsOf } from '../../abi/u64.ts';
 import { printk } from '../console/printk.ts';
 import type { Xen } from '../xen.ts';
-import { NR_IRQS_GSI } from './state.ts';
+import { MASKED, NR_IRQS_GSI } from './state.ts';
 
 const PHYSBASE = '0xfec00000';
 const REG = { ID: 0, VERSION: 1, ARBITRATION: 2, ENTRIES: 0x10 } as const;
 /** So many entries (less one) in bits 16 to 23, and the version of the chip. */
 const VERSION = ((NR_IRQS_GSI - 1) << 16) | 0x20;
-/** What an entry is until somebody writes it: masked. */
-export const MASKED = 1 << 16;
 const LOWEST_PRIORITY = 1;
 
 export function apicRead(xen: Xen, { apic_physbase, reg }: CommandOf<'physdev.apic_read'>): Outcome {

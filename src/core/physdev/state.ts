@@ -20,6 +20,8 @@ export const pciSchema = {
 export const gsiSchema = { state: ['none', 'registered'], mode: 'u8' } as const;
 /** Row pin: the lower half of its redirection entry, as the difference to a masked one. */
 export const ioapicSchema = { unmasked: 'u32' } as const;
+/** What an entry is until somebody writes it: masked. */
+export const MASKED = 1 << 16;
 /** GSIs of a machine with one IO-APIC. */
 export const NR_IRQS_GSI = 24;
 
@@ -44,6 +46,21 @@ export class Physdev {
   /** Those that a domain has been given. */
   *of(domid: DomId): Generator<number> {
     for (const [row, { state, domid: owner }] of this.pci.inUse(0)) if (state === 'assigned' && owner === domid) yield row;
+  }
+  /** The pins of the IO-APIC: the lower half of each entry, and what the interrupt was set up as. */
+  *pins(): Generator<{ readonly pin: number; readonly entry: number; readonly isMasked: boolean; readonly setUp: string }> {
+    const { unmasked } = this.ioapic.of(0)!;
+    const { state, mode } = this.gsi.of(0)!;
+    for (let pin = 0; pin < NR_IRQS_GSI; pin++) {
+      const entry = (unmasked.at(pin) ^ MASKED) >>> 0;
+      const how = `${mode.at(pin) & 1 ? 'level' : 'edge'}, active ${mode.at(pin) & 2 ? 'low' : 'high'}`;
+      yield { pin, entry, isMasked: (entry & MASKED) !== 0, setUp: state.is(pin) === 'none' ? '' : how };
+    }
+  }
+  /** Those whose MSI-X tables are set aside. */
+  *prepared(): Generator<{ readonly sbdf: string; readonly domid: DomId }> {
+    for (const [, { sbdf, domid, msix_prepared }] of this.pci.inUse(0))
+      if (msix_prepared === 1) yield { sbdf: sbdfText(sbdf), domid };
   }
   *devices(): Generator<{ readonly sbdf: string; readonly domid: DomId }> {
     for (const [, { sbdf, domid }] of this.pci.inUse(0)) yield { sbdf: sbdfText(sbdf), domid };

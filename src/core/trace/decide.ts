@@ -3,12 +3,14 @@ import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import { type DomId, type Ns, PAGE_SIZE } from '../../../events/units.ts';
 import type { Fact, Outcome, TraceCommand } from '../../../events/vocabulary.ts';
 import { HYPERVISOR } from '../../abi/hypercall.ts';
+import { VIRQ } from '../../abi/virq.ts';
 import { printk } from '../console/printk.ts';
 import { lastFree } from '../domain/pool.ts';
+import { raiseGlobalVirq } from '../evtchn/decide.ts';
 import { lastCpu } from '../platform/cpus.ts';
 import type { Xen } from '../xen.ts';
 import { isPrivileged } from '../xsm.ts';
-import { FIRST_OFFSET } from './state.ts';
+import { FIRST_OFFSET, frameAt, T_BUF_SIZE } from './state.ts';
 
 const TBUFOP = { get_info: 0, set_cpu_mask: 1, set_evt_mask: 2, set_size: 3, enable: 4, disable: 5 } as const;
 
@@ -88,12 +90,50 @@ const numbers: Readonly<Record<string, number>> = {
   xen_version: HYPERVISOR.xen_version,
 };
 
-/** Only while tracing is on: the outcome, with the hypercall before what it leads to. */
-export function traced(xen: Xen, command: { readonly type: string; readonly domid?: DomId }, outcome: Outcome, now: Ns): Outcome {
+/** Only while tracing is on: the outcome, with the hypercall before what it leads to, and with what dom0 is told of full buffers. */
+export function traced(
+  xen: Xen,
+  command: { readonly type: string; readonly domid?: DomId },
+  outcome: Outcome,
+  now: Ns,
+  guest: GuestReader,
+): Outcome {
+  const made = hypercallOf(xen, command, now);
+  const passed = highwater(xen, now, guest);
+  if (made.length + passed.length === 0) return outcome;
+  return { ...outcome, events: [...made, ...(outcome.events ?? []), ...passed] };
+}
+
+/**
+ * VIRQ_TBUF: a buffer is half full, whoever has filled it (__trace_var()). What a step leaves there is looked at in the next, as Xen's tasklet
+ * comes after it.
+ */
+function highwater(xen: Xen, now: Ns, guest: GuestReader): Fact[] {
+  const { buffers, pages, levels } = xen.trace;
+  if (buffers === undefined) return [];
+  const size = pages * PAGE_SIZE - T_BUF_SIZE;
+  const { above } = levels.of(0)!;
+  const facts: Fact[] = [];
+  for (let cpu = 0; cpu < buffers.cpus; cpu++) {
+    const frame = frameAt(buffers.buffers, cpu * pages);
+    const used = unconsumed(guest.get32(frame, 0) >>> 0, guest.get32(frame, 4) >>> 0, size);
+    const isAbove = used >= size >>> 1;
+    if (isAbove !== (above.at(cpu) === 1)) facts.push({ type: 'trace.highwater_passed', cpu, above: isAbove });
+  }
+  return facts.some((fact) => fact.type === 'trace.highwater_passed' && fact.above)
+    ? [...facts, ...raiseGlobalVirq(xen, VIRQ.TBUF, now, guest)]
+    : facts;
+}
+/** What a tool that writes nonsense has not read is nothing (bogus()). */
+function unconsumed(cons: number, prod: number, size: number): number {
+  if (cons >= 2 * size || prod >= 2 * size || cons % 4 !== 0 || prod % 4 !== 0) return 0;
+  return (prod - cons + 2 * size) % (2 * size);
+}
+
+function hypercallOf(xen: Xen, command: { readonly type: string; readonly domid?: DomId }, now: Ns): Fact[] {
   const op = numbers[command.type.slice(0, command.type.indexOf('.'))];
   const { domid } = command;
   const { vcpu = 0 } = command as { readonly vcpu?: number };
-  if (op === undefined || domid === undefined || !xen.hasVcpu(domid, vcpu)) return outcome;
-  const made: Fact = { type: 'trace.hypercall_made', domid, vcpu, op, at_ns: now };
-  return { ...outcome, events: [made, ...(outcome.events ?? [])] };
+  if (op === undefined || domid === undefined || !xen.hasVcpu(domid, vcpu)) return [];
+  return [{ type: 'trace.hypercall_made', domid, vcpu, op, at_ns: now }];
 }

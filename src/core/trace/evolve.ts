@@ -29,6 +29,9 @@ export function evolve(xen: Xen, event: TraceFact): void {
     case 'trace.enabled':
       row.enabled.put(0, event.enabled ? 1 : 0);
       return;
+    case 'trace.highwater_passed':
+      xen.trace.levels.of(0)!.above.put(event.cpu, event.above ? 1 : 0);
+      return;
     case 'trace.hypercall_made':
       return; // a record, and nothing else
     default:

@@ -6,6 +6,8 @@ import { Table } from '../../tables/table.ts';
 
 /** Row 0. `mask` is the difference to TRC_ALL, which a fresh Xen has. */
 export const traceSchema = { enabled: 'u8', pages: 'u32', mask: 'u32' } as const;
+/** Row pCPU: whether its buffer was half full when it was last looked at. */
+export const traceLevelSchema = { above: 'u8' } as const;
 
 /** public/trace.h */
 export const TRC_ALL = 0x0ffff000;
@@ -27,14 +29,20 @@ export interface Buffers {
 
 export class Trace {
   readonly row: Table<typeof traceSchema>;
+  readonly levels: Table<typeof traceLevelSchema>;
   /** Key 0, once there are any. */
   readonly placed: Records<Buffers>;
   /** Asked in every step: held, and not looked up. */
   private readonly enabled: { at(row: number): number };
   constructor(journal: Journal) {
     this.row = new Table('trace', traceSchema, journal, 1);
+    this.levels = new Table('trace.level', traceLevelSchema, journal, 8);
+    this.levels.add(0);
     this.placed = new Records('trace.buffers', journal);
     this.enabled = this.row.add(0).enabled;
+  }
+  get tables() {
+    return [this.row, this.levels] as const;
   }
   get isOn(): boolean {
     return this.enabled.at(0) === 1;

@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { MS } from '../../../events/units.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../../tools/fuzz/core-host.ts';
+import { VIRQ } from '../../abi/virq.ts';
+import { takePending } from '../evtchn/pending.ts';
+import { entryFrame, entryOffset } from '../gnttab/decide.ts';
 import type { CoreCommand } from '../index.ts';
 
 const tbuf = (cmd: number, over: object = {}): CoreCommand => ({
@@ -108,5 +111,37 @@ describe('records', () => {
     expect(lost!.extra[0]).toBe(400 + 2 - full.length);
     expect(after).toContainEqual({ event: 0x20100d, cycles: true, extra: [32] });
     expect([...all, ...after].some(({ event }) => event === 0x1f002)).toBe(true);
+  });
+  test('a transfer, and a page that is populated when it is touched', () => {
+    const host = traced(0x0010f000);
+    const table = entryFrame(host.xen, 2, 0);
+    host.memory.put16(table, entryOffset(0), 2);
+    host.memory.put16(table, entryOffset(0) + 2, 1);
+    host.memory.put32(table, entryOffset(0) + 4, 30);
+    host.prepare({ type: 'gnttab.transfer', domid: 1, mfn: host.xen.p2m.mfn(1, 4), dom: 2, ref: 0 });
+    expect(records(host, 0)).toContainEqual({ event: 0x10f003, cycles: false, extra: [2] });
+    host.prepare(
+      { type: 'memory.populate_physmap_extents', domid: 0, dom: 2, gpfns: [50], extent_order: 0, mem_flags: 1 << 16 },
+      { type: 'memory.set_pod_target', domid: 0, dom: 2, target_pages: 8 },
+      { type: 'memory.pod_demand_populate', domid: 2, gfn: 50 },
+    );
+    const mfn = host.xen.p2m.mfn(2, 50);
+    expect(records(host, 0)).toContainEqual({ event: 0x10f010, cycles: false, extra: [50, 0, mfn, 0, 2, 0] });
+  });
+  test('dom0 is told once when a buffer is half full, and again when it has been emptied meanwhile', () => {
+    const host = traced(0x0020f000).prepare({ type: 'evtchn.bind_virq', domid: 0, virq: VIRQ.TBUF, vcpu: 0 });
+    const status: CoreCommand = { type: 'evtchn.status', domid: 0, dom: 0, port: 1 };
+    const told = (steps: number): number[] => {
+      const at: number[] = [];
+      for (let i = 1; i <= steps; i++) if (host.types(status).includes('evtchn.pending_raised')) at.push(i);
+      takePending(host.xen, host.memory, 0, 0);
+      return at;
+    };
+    consume(host, 0);
+    // A record is 16 bytes of 4088: from the 128th on it is half.
+    expect(told(200)).toEqual([129]);
+    expect(told(20)).toEqual([]);
+    consume(host, 0);
+    expect(told(200)).toHaveLength(1);
   });
 });

@@ -2,6 +2,7 @@
 import { type DomId, type Ns, PAGE_SIZE } from '../../../events/units.ts';
 import type { Fact, FactOf } from '../../../events/vocabulary.ts';
 import type { Frames } from '../../memory/memory.ts';
+import { POD_CACHE, UNPLACED } from '../p2m/state.ts';
 import type { Xen } from '../xen.ts';
 import { type Buffers, FIRST_OFFSET, frameAt, T_BUF_SIZE } from './state.ts';
 
@@ -26,6 +27,8 @@ const TRC = {
   DOM0_DOM_REM: 0x41002,
   GRANT_MAP: 0x10f001,
   GRANT_UNMAP: 0x10f002,
+  GRANT_TRANSFER: 0x10f003,
+  POD_POPULATE: 0x10f010,
   HYPERCALL_V2: 0x20100d,
 } as const;
 const RUNSTATE = { running: 0, runnable: 1, blocked: 2, offline: 3 } as const;
@@ -101,6 +104,17 @@ export function record(xen: Xen, memory: Frames, event: Fact): void {
     }
     case 'gnttab.unmapped':
       put(0, TRC.GRANT_UNMAP, [event.dom]);
+      return;
+    case 'p2m.moved': {
+      // Out of the cache of pages to be populated, to where one was touched.
+      const { domid, gfn, to } = event;
+      if (gfn < POD_CACHE || to >= UNPLACED) return;
+      const mfn = gfn - POD_CACHE;
+      put(0, TRC.POD_POPULATE, [to >>> 0, Math.floor(to / 2 ** 32), mfn >>> 0, Math.floor(mfn / 2 ** 32), domid, 0]);
+      return;
+    }
+    case 'gnttab.page_transferred':
+      put(0, TRC.GRANT_TRANSFER, [event.dom]);
       return;
   }
 }

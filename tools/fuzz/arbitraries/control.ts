@@ -247,6 +247,6 @@ export const consoleActs: readonly Acts[] = [
   one((_, { n }) => ({
     type: 'sysctl.debug_keys',
     domid: 0,
-    keys: pick(['h', 'q', 'r', 'e', 'g', 'm', '+', '-', 'G', '*', 'A', 'qq', 'w0d'], n)!,
+    keys: pick(['h', 'q', 'r', 'e', 'g', 'm', '+', '-', 'G', '*', 'A', 'qq', 'w0d', 'CIMN', 'cnos', 'vxz'], n)!,
   })),
 ];
