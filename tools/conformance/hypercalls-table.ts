@@ -125,7 +125,7 @@ const parts: Readonly<Record<string, string>> = {
   'mm.set_segment_base': 'the base behind a selector is not looked up',
   'mm.iret': 'whoever executes the guest says where its stack is; a kernel of 32 bits does not come into VM86 mode',
   'memory.acquire_resource': 'there are no traces of processors',
-  'memory.access_op': 'there are no rings for events of memory, which is -ENODEV',
+  'memory.access_op': "-EINVAL, as Xen on AMD's processors",
   'gnttab.map_grant_ref': 'a domain that runs on no page tables that Xen knows of has no entry for it',
   'gnttab.dump_table': '-ENOSYS, as in Xen',
   'sysctl.cpu_hotplug': 'one pCPU at a time: SMT as a whole is not switched',

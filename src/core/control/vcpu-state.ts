@@ -204,8 +204,8 @@ export function getVcpuMsrs(xen: Xen, { domid, domain, vcpu, msr_count }: Comman
 
 export function setVcpuMsrs(xen: Xen, { domid, domain, vcpu, indices, values }: CommandOf<'domctl.set_vcpu_msrs'>): Outcome {
   if (!xen.hasVcpu(domain, vcpu)) return refuse('ESRCH');
-  if (isCurrent(domid, domain, vcpu) || xen.domain.of(0)!.hvm.at(domain) === 1 || indices.length > MSRS.length)
-    return refuse('EINVAL', { msr_count: 0 });
+  if (isCurrent(domid, domain, vcpu) || xen.domain.of(0)!.hvm.at(domain) === 1) return refuse('EINVAL');
+  if (indices.length > MSRS.length) return refuse('EINVAL');
   const kept = new Map(msrsOf(xen, domain, vcpu));
   let done = 0;
   for (const [i, index] of indices.entries()) {
