@@ -263,8 +263,15 @@ export class Log {
   }
   /** The pieces of images that the log carries. */
   *blobs(): Generator<Blob> {
+    for (const { blobs } of this.blobBlocks()) yield* blobs;
+  }
+  /** The same, block by block, each with the number by which `blobsIn` finds it again. */
+  *blobBlocks(): Generator<{ readonly block: number; readonly blobs: readonly Blob[] }> {
     for (let block = 0; block < this.at.length; block++)
-      if (this.kind[block] === STEPS) yield* this.fileAt(block).decoder.blobs(this.payload(block));
+      if (this.kind[block] === STEPS) yield { block, blobs: this.blobsIn(block) };
+  }
+  blobsIn(block: number): readonly Blob[] {
+    return this.fileAt(block).decoder.blobs(this.payload(block));
   }
   /** The host's digests that the log carries, from step `from` on. */
   *digests(from = 0): Generator<Digest> {
