@@ -7,6 +7,7 @@ import { type Checkpoint, isBehindRing } from '../machines/system/dispatcher.ts'
 import { Journal } from '../src/tables/journal.ts';
 import { startOf } from './checkpoint.ts';
 import { type Divergence, same } from './divergence.ts';
+import { requestsUnderWay } from './under-way.ts';
 import { differs } from './verify.ts';
 
 export interface FollowOptions extends DirectoryOptions {
@@ -30,7 +31,7 @@ export function follow(log: Log, { from = startOf(log), until = log.length, onSt
   const directory = new Directory(new Journal(), (command, id) => asked.add(id, command), options);
   if (from) {
     directory.restore(from.actors);
-    asked.resume(from);
+    asked.resume(log, from);
   }
   for (const step of log.steps(from?.seq)) {
     if (step.seq >= until) break;
@@ -61,19 +62,15 @@ class Asked {
   private readonly waiting = new Map<string, Command[]>();
   /** Requests to XenStore that are on a guest's ring: the log shows them again when xenstored takes them. */
   private readonly onRing = new Map<string, Command[]>();
-  /** What was on the rings at a checkpoint is not known. */
-  private fromTheMiddle = false;
 
-  /** From a checkpoint on: what guests' actors had asked for and no slice had performed. */
-  resume({ guests }: Checkpoint): void {
-    this.fromTheMiddle = true;
-    for (const { inbox } of (guests as PrivatesSnapshot).guests.values())
+  /** From a checkpoint on: what guests' actors had asked for and no slice had performed, and what was on its way to xenstored. */
+  resume(log: Log, checkpoint: Checkpoint): void {
+    for (const { inbox } of (checkpoint.guests as PrivatesSnapshot).guests.values())
       for (const { origin, command } of inbox) this.add(origin, command);
+    for (const { issuer, command } of requestsUnderWay(log, checkpoint)) push(this.onRing, issuer, command);
   }
   add(id: string, command: Command): void {
-    const list = this.waiting.get(id);
-    if (list) list.push(command);
-    else this.waiting.set(id, [command]);
+    push(this.waiting, id, command);
   }
 
   compare(step: Step, directory: Directory): Wrong | undefined {
@@ -84,16 +81,19 @@ class Asked {
     if (!directory.hasParty(origin) && !list.has(origin)) return undefined;
     const got = list.get(origin)?.shift();
     if (got && same(got, command)) return undefined;
-    if (!got && this.fromTheMiddle && isBehindRing(step)) return undefined;
     return { what: `the actor ${origin} asks otherwise`, expected: command, got };
   }
 
   private sent(issuer: string, request: string): Wrong | undefined {
     const got = this.waiting.get(issuer)?.shift();
     if (got?.type !== request) return { what: `the actor ${issuer} asks otherwise`, expected: request, got };
-    const list = this.onRing.get(issuer);
-    if (list) list.push(got);
-    else this.onRing.set(issuer, [got]);
+    push(this.onRing, issuer, got);
     return undefined;
   }
+}
+
+function push(lists: Map<string, Command[]>, id: string, command: Command): void {
+  const list = lists.get(id);
+  if (list) list.push(command);
+  else lists.set(id, [command]);
 }

@@ -20,7 +20,7 @@ export function playLivecd(
   until_ns = 60 * SECOND,
   options: Partial<Pick<DispatcherOptions, 'machines' | 'deciding'>> = {},
 ): Played {
-  const { recording, parts, run } = open(options);
+  const { recording, parts, run } = openLivecd(options);
   for (const _ of play(recording.dispatcher, run, until_ns));
   const end = recording.finish();
   const file = new Uint8Array(Buffer.concat(parts));
@@ -29,12 +29,13 @@ export function playLivecd(
 
 /** The host at a moment of the scenario, alive. */
 export function livecdAt(until_ns: number): Recording {
-  const { recording, run } = open({});
+  const { recording, run } = openLivecd({});
   for (const _ of play(recording.dispatcher, run, until_ns));
   return recording;
 }
 
-function open(options: Partial<Pick<DispatcherOptions, 'machines' | 'deciding'>>) {
+/** The host before its boot, and what its log will be. */
+export function openLivecd(options: Partial<Pick<DispatcherOptions, 'machines' | 'deciding'>>) {
   const { header, images, run } = loadScenario(SCENARIO);
   const parts: Uint8Array[] = [];
   const recording = new Recording({ header, images, sink: (bytes) => parts.push(bytes.slice()), ...options });

@@ -12,7 +12,7 @@ import { NetworkBackend } from './network-backend.ts';
 import type { System } from './system.ts';
 import { Xenstored, type XenstoredSnapshot } from './xenstored.ts';
 
-interface Dom0Snapshot {
+export interface Dom0Snapshot {
   readonly xenstored: XenstoredSnapshot;
   readonly disks: DisksSnapshot;
   readonly block: ReturnType<BlockBackend['snapshot']>;

@@ -1,17 +1,23 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { play } from '../../adapters/play.ts';
 import type { Digest } from '../../events/codec.ts';
+import { Log } from '../../events/log.ts';
 import { SECOND } from '../../events/units.ts';
+import type { GuestXenbus } from '../../machines/executor/guest-xenbus.ts';
+import type { PrivatesSnapshot } from '../../machines/executor/private.ts';
 import type { Checkpoint } from '../../machines/index.ts';
 import {
   CheckpointCache,
   decodeCheckpoint,
   encodeCheckpoint,
+  follow,
   MemoryMedium,
   newestCheckpoint,
   reenact,
   resumeHost,
 } from '../../replay/index.ts';
-import { type Played, playLivecd } from '../livecd.ts';
+import { requestsUnderWay } from '../../replay/under-way.ts';
+import { openLivecd, type Played, playLivecd } from '../livecd.ts';
 
 let played: Played;
 /** Of quiet moments all over the run: in boot, while guests ping and write, at the end. */
@@ -75,5 +81,39 @@ describe('checkpoints', () => {
     const cached = resumeHost(played.log, new CheckpointCache(medium, played.log.run));
     expect(cached.from).toBeGreaterThan(played.end.steps - 500);
     expect(cached.dispatcher.digest()).toEqual(dispatcher.digest());
+  });
+});
+
+describe('a checkpoint at which a guest has a request on its way to xenstored', () => {
+  // Its slice may end between the request and its way onto the ring: here it does.
+  const { recording, parts, run } = openLivecd({});
+  const { dispatcher } = recording;
+  for (const _ of play(dispatcher, run, 20 * SECOND));
+  const request = { type: 'xenstore.read', conn: 3, tx: 0, path: 'name' } as const;
+  const { xenbus } = (dispatcher as unknown as { guests: { xenbus: GuestXenbus } }).guests;
+  xenbus.send(3, request, 'd3.kernel', dispatcher.lastSeq);
+  const checkpoint = dispatcher.checkpoint();
+  dispatcher.input({ type: 'console.input', dom: 3, text: '\n' }, 'operator'); // wakes it
+  dispatcher.run(25 * SECOND);
+  recording.finish();
+  const log = new Log(new Uint8Array(Buffer.concat(parts)));
+  const taken = [...log.steps(checkpoint.seq)].find(({ origin }) => origin === 'd3.kernel');
+
+  test('has the request, and whose it is', () => {
+    expect(requestsUnderWay(log, checkpoint)).toEqual([{ issuer: 'd3.kernel', command: request }]);
+    expect(taken?.command).toEqual(request);
+  });
+  test('is followed from, and what is asked otherwise is noticed', () => {
+    expect(follow(log, { from: checkpoint }).divergence).toBeNull();
+    const guests = checkpoint.guests as PrivatesSnapshot;
+    const other = new Map(guests.guests);
+    const kept = other.get(3)!;
+    other.set(3, { ...kept, storeTx: kept.storeTx.replace('name', 'uuid') });
+    const { divergence } = follow(log, { from: { ...checkpoint, guests: { ...guests, guests: other } } });
+    expect(divergence).toMatchObject({
+      seq: taken!.seq,
+      what: 'the actor d3.kernel asks otherwise',
+      got: { ...request, path: 'uuid' },
+    });
   });
 });
