@@ -37,16 +37,30 @@ export class Output {
     for (const line of lines) {
       this.waiting += `${line}\n`;
       if (this.waiting.length < CHUNK) continue;
-      this.flush();
+      // A reader that is slower than we are is waited for: a log may be larger than memory.
+      if (!this.flush()) await this.drained();
       await setImmediate();
       if (this.closed) return;
     }
     this.flush();
   }
-  flush(): void {
+  /** False where it may grow in memory if more is written now. */
+  flush(): boolean {
     const { waiting } = this;
     this.waiting = '';
-    if (!this.closed && waiting !== '') this.stream.write(waiting);
+    return this.closed || waiting === '' || this.stream.write(waiting);
+  }
+  /** Until what was written has been taken, or nobody reads any more. */
+  private drained(): Promise<void> {
+    const { stream } = this;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        for (const event of ['drain', 'error', 'close']) stream.off(event, done);
+        resolve();
+      };
+      for (const event of ['drain', 'error', 'close']) stream.on(event, done);
+      if (stream.closed || stream.destroyed || !stream.writableNeedDrain) done();
+    });
   }
 }
 
