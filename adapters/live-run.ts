@@ -18,6 +18,7 @@ import { takeLock } from './file-store/lock.ts';
 import { findParts, partPath } from './file-store/parts.ts';
 import { readRun } from './file-store/recover.ts';
 import { sidecarOf } from './file-store/sidecar.ts';
+import { lmdbAddress } from './lmdb-store/database.ts';
 import { judgeLog, RUN, sha256, UNUSABLE } from './log-file.ts';
 
 export interface LiveRunOptions {
@@ -55,6 +56,13 @@ export class LiveRun {
    * @throws Failure where another process writes it, a file can not be used, or this xenolog does not do what the log says
    */
   constructor({ directory, config, durability, rotate, files = nodeFiles }: LiveRunOptions) {
+    if (lmdbAddress(directory))
+      throw new Failure(
+        'a live host keeps its run in files',
+        directory,
+        'name a directory: runs in a database are not gone on with',
+        2,
+      );
     this.path = join(directory, RUN);
     this.files = files;
     this.durability = durability;

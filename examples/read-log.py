@@ -3,8 +3,9 @@
 
     python3 read-log.py RUN.xlog [--facts]
 
-A run of several files (RUN.xlog, RUN.2.xlog ...) is read from the one that is named to the last that is there. The format is described in docs/log-format.md; the lines are those of `xenolog export RUN --format jsonl`. With --facts only what
-happened is printed, and the columns of commands, reads and answers are not looked at. Exit status: 0, or 2 for a log that can not be
+A run of several files (RUN.xlog, RUN.2.xlog ...) is read from the one that is named to the last that is there. The format is described
+in docs/log-format.md; the lines are those of `xenolog export RUN --format jsonl`. With --facts only what happened is printed, and the
+columns of commands, reads and answers are not looked at. Exit status: 0, or 2 for a log that can not be
 used; a log that was cut is read as far as it goes, and standard error says so.
 """
 import base64
@@ -249,7 +250,7 @@ def main(path, facts_only):
 
 if __name__ == "__main__":
     arguments = [argument for argument in sys.argv[1:] if argument != "--facts"]
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit(__doc__)
     sys.stdout.reconfigure(encoding="utf-8")
     try:
@@ -258,4 +259,7 @@ if __name__ == "__main__":
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Unusable as problem:
         print(f"{arguments[0]}: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as problem:
+        print(problem, file=sys.stderr)
         sys.exit(2)

@@ -2,9 +2,10 @@
 import { hexOf } from '../../events/bytes.ts';
 import type { Blob, Digest } from '../../events/codec.ts';
 import type { Log, RunEnd, RunHeader } from '../../events/log.ts';
-import type { Acknowledged, EventStore, StoreProblem } from '../../events/store.ts';
+import type { Acknowledged, StoreProblem } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { type Failure, systemFailure } from '../failure.ts';
+import { KeptStore } from '../kept-store.ts';
 import { codeOf, type FileLayer, nodeFiles } from './file-layer.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { PartWriter } from './part-writer.ts';
@@ -44,7 +45,7 @@ interface Continued {
  * the last one that is made: a disk that has once failed to sync may have dropped what it was given, so nothing is acknowledged after
  * it. What was acknowledged before stays readable.
  */
-export class FileStore implements EventStore {
+export class FileStore extends KeptStore {
   /** The first file. */
   readonly path: string;
   private readonly header: RunHeader;
@@ -55,19 +56,16 @@ export class FileStore implements EventStore {
   private part: PartWriter;
   private number = 1;
   private run: string;
-  private appended: number;
-  private acknowledged: number;
   private syncedAt: number;
   private readonly timer: ReturnType<typeof setInterval> | undefined;
   private syncing = false;
-  private problem: StoreProblem | undefined;
-  private ended = false;
 
   /** @throws Failure where the files can not be made, or somebody else writes this run */
   constructor(
     { path, header, durability, files = nodeFiles, clock = () => performance.now() }: FileStoreOptions,
     continued?: Continued,
   ) {
+    super();
     this.path = path;
     this.header = header;
     this.files = files;
@@ -152,13 +150,6 @@ export class FileStore implements EventStore {
     return this.answer();
   }
 
-  seal(): Acknowledged {
-    return this.finish(undefined);
-  }
-  close(end: RunEnd): Acknowledged {
-    return this.finish(end);
-  }
-
   /** @throws Failure where it can not be read */
   read(): Log {
     this.acknowledge();
@@ -167,14 +158,7 @@ export class FileStore implements EventStore {
     return log;
   }
 
-  private answer(): Acknowledged {
-    const { problem, acknowledged: steps } = this;
-    return problem ? { ok: false, steps, problem } : { ok: true, steps };
-  }
-
-  private finish(end: RunEnd | undefined): Acknowledged {
-    if (this.ended) return this.answer();
-    this.ended = true;
+  protected finish(end: RunEnd | undefined): void {
     clearInterval(this.timer);
     const { part } = this;
     this.attempt('write', part.path, () => {
@@ -184,7 +168,6 @@ export class FileStore implements EventStore {
     this.attempt('unlink', sidecarOf(part.path), () => part.removeSidecar());
     part.close();
     this.lock.release();
-    return this.answer();
   }
 
   private sync(): void {
@@ -206,16 +189,6 @@ export class FileStore implements EventStore {
     });
     if (this.syncing) this.syncedAt = this.clock();
     else this.sync();
-  }
-
-  /** Does it unless something has failed before; what it fails with stays. */
-  private attempt(call: string, path: string, work: () => void): void {
-    if (this.problem) return;
-    try {
-      work();
-    } catch (error) {
-      this.problem = { call, path, code: codeOf(error) };
-    }
   }
 }
 

@@ -1,5 +1,7 @@
 // An LMDB environment with runs in it: what is kept under which keys. `lmdb` is an optional dependency; without it this says so.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { Failure, systemFailure } from '../failure.ts';
 import type { Durability } from '../file-store/file-store.ts';
@@ -101,6 +103,11 @@ function lmdb(directory: string): typeof import('lmdb') {
     );
   }
 }
+
+/** Whether there is one: to look is not to make it. */
+export const isDatabase = (directory: string): boolean => existsSync(join(directory, 'data.mdb'));
+export const noDatabase = (directory: string): Failure =>
+  new Failure('there is no such database', `lmdb:${directory}`, 'write lmdb:DIRECTORY, or lmdb:DIRECTORY#RUN', 2);
 
 /** The names of all runs, in order. */
 export function runsIn(bytes: Bytes): string[] {

@@ -4,16 +4,16 @@ import { ByteWriter, crc32, joined } from '../../events/bytes.ts';
 import type { Blob, Digest } from '../../events/codec.ts';
 import { Log, LogWriter, type RunEnd, type RunHeader } from '../../events/log.ts';
 import { type Source, withTail } from '../../events/source.ts';
-import { type Acknowledged, type EventStore, OpenBlock, type StoreProblem } from '../../events/store.ts';
+import { type Acknowledged, OpenBlock } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { Failure, systemFailure } from '../failure.ts';
-import { codeOf } from '../file-store/file-layer.ts';
 import type { Durability } from '../file-store/file-store.ts';
 import { type Lock, takeLock } from '../file-store/lock.ts';
 import type { Recovery } from '../file-store/recover.ts';
 import { putRow, type Row, takeRow } from '../file-store/row.ts';
 import { sha256 } from '../file-store/sha256.ts';
-import { type Bytes, type Environment, openEnvironment } from './database.ts';
+import { KeptStore } from '../kept-store.ts';
+import { type Bytes, type Environment, isDatabase, noDatabase, openEnvironment } from './database.ts';
 
 export interface LmdbStoreOptions {
   /** Of the database; made where it is not there. */
@@ -25,7 +25,7 @@ export interface LmdbStoreOptions {
 }
 
 /** One run in a database. A run of this name that was there is replaced. */
-export class LmdbStore implements EventStore {
+export class LmdbStore extends KeptStore {
   private readonly directory: string;
   private readonly run: string;
   private readonly environment: Environment;
@@ -40,13 +40,10 @@ export class LmdbStore implements EventStore {
   private digest: Digest | undefined;
   /** Bytes of the log. */
   size = 0;
-  private appended: number;
-  private acknowledged: number;
-  private problem: StoreProblem | undefined;
-  private ended = false;
 
   /** @throws Failure where the database can not be opened, or somebody else writes this run */
   constructor({ directory, run, header, durability }: LmdbStoreOptions) {
+    super();
     this.directory = directory;
     this.run = run;
     this.environment = openEnvironment(directory, durability);
@@ -81,8 +78,8 @@ export class LmdbStore implements EventStore {
     this.writer.append(step);
     this.appended++;
     if (this.made.length > 0)
-      this.attempt(() => {
-        this.seal_();
+      this.try(() => {
+        this.putBlock();
         this.acknowledged = this.appended;
       });
   }
@@ -100,7 +97,7 @@ export class LmdbStore implements EventStore {
   acknowledge(): Acknowledged {
     if (!this.problem && !this.ended) {
       if (this.rows.length > 0)
-        this.attempt(() => {
+        this.try(() => {
           this.bytes.transactionSync(() => {
             for (const { seq, bytes } of this.rows) void this.bytes.put([this.run, 'row', seq], bytes);
           });
@@ -111,12 +108,6 @@ export class LmdbStore implements EventStore {
     return this.answer();
   }
 
-  seal(): Acknowledged {
-    return this.finish(undefined);
-  }
-  close(end: RunEnd): Acknowledged {
-    return this.finish(end);
-  }
   read(): Log {
     this.acknowledge();
     const log = logIn(this.bytes, this.run);
@@ -124,18 +115,15 @@ export class LmdbStore implements EventStore {
     return log;
   }
 
-  private finish(end: RunEnd | undefined): Acknowledged {
-    if (this.ended) return this.answer();
-    this.ended = true;
-    this.attempt(() => {
+  /** Whoever reads this store afterwards still needs the database; a process that ends gives it back. */
+  protected finish(end: RunEnd | undefined): void {
+    this.try(() => {
       if (end) this.writer.end(end);
       else this.writer.cut();
-      this.seal_();
+      this.putBlock();
       this.acknowledged = this.appended;
     });
     this.lock.release();
-    // Whoever reads this store afterwards still needs it; a process that ends gives it back.
-    return this.answer();
   }
   /** Gives the database back. Nothing can be read of this store any more. */
   release(): void {
@@ -144,7 +132,7 @@ export class LmdbStore implements EventStore {
   }
 
   /** A block and the rows that are in it now: in one transaction, so that nobody ever sees both or neither. */
-  private seal_(): void {
+  private putBlock(): void {
     this.bytes.transactionSync(() => {
       this.putMade();
       for (const key of this.bytes.getKeys({ start: [this.run, 'row', 0], end: [this.run, 'row', Number.MAX_SAFE_INTEGER] }))
@@ -160,17 +148,8 @@ export class LmdbStore implements EventStore {
     this.made = [];
   }
 
-  private answer(): Acknowledged {
-    const { problem, acknowledged: steps } = this;
-    return problem ? { ok: false, steps, problem } : { ok: true, steps };
-  }
-  private attempt(work: () => void): void {
-    if (this.problem) return;
-    try {
-      work();
-    } catch (error) {
-      this.problem = { call: 'write', path: this.directory, code: codeOf(error) };
-    }
+  private try(work: () => void): void {
+    this.attempt('write', this.directory, work);
   }
 }
 
@@ -253,7 +232,7 @@ function sourceOf(bytes: Bytes, run: string): Source | undefined {
 
 /** Opens a run in a database; undefined where there is none of this name. */
 export function readLmdb(directory: string, run: string): Log | undefined {
-  return logIn(openEnvironment(directory).bytes, run);
+  return isDatabase(directory) ? logIn(openEnvironment(directory).bytes, run) : undefined;
 }
 
 /**
@@ -262,6 +241,7 @@ export function readLmdb(directory: string, run: string): Log | undefined {
  * @throws Failure where somebody writes the run, or there is none of this name
  */
 export function repairLmdb(directory: string, run: string): Recovery {
+  if (!isDatabase(directory)) throw noDatabase(directory);
   const { bytes, close } = openEnvironment(directory);
   const lock = takeLock(lockPath(directory, run));
   try {

@@ -389,6 +389,20 @@ describe('runs in a database', () => {
     expect(readLmdb(place, 'a b')!.tail(0)).toEqual(closedFile(3));
     expect(readLmdb(place, 'a')!.length).toBe(5);
   });
+  test('to look for one makes no database, and a live host wants a directory', () => {
+    const nowhere = join(directory, 'nowhere');
+    for (const args of [
+      ['events', `lmdb:${nowhere}#a`],
+      ['log', 'info', `lmdb:${nowhere}`],
+      ['log', 'repair', `lmdb:${nowhere}#a`],
+      ['xenstored', '--socket', join(directory, 'socket'), '--state', `lmdb:${nowhere}#a`],
+    ])
+      expect([args, xenolog(...args)]).toMatchObject([
+        args,
+        { status: 2, stderr: expect.stringMatching(/there is no such|files/) },
+      ]);
+    expect(existsSync(nowhere)).toBe(false);
+  });
   test('have one writer each', () => {
     const first = stored('c');
     const other = stored('d');

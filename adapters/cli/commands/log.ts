@@ -9,7 +9,7 @@ import { compactRun, writeMerged } from '../../file-store/compact.ts';
 import { nodeFiles } from '../../file-store/file-layer.ts';
 import { findParts } from '../../file-store/parts.ts';
 import { recoverLog } from '../../file-store/recover.ts';
-import { lmdbAddress, openEnvironment, runsIn } from '../../lmdb-store/database.ts';
+import { isDatabase, lmdbAddress, noDatabase, openEnvironment, runsIn } from '../../lmdb-store/database.ts';
 import { repairLmdb } from '../../lmdb-store/lmdb-store.ts';
 import { judgeLog, logAt, runOf } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
@@ -34,12 +34,10 @@ export function logInfo(name: string, { json }: LogOptions, output: Output): num
   let blobBytes = 0;
   let digests = 0;
   judgeLog(path, () => {
-    for (const block of log.contents()) {
-      digests += block.digests.length;
-      for (const { bytes } of block.blobs) {
-        blobs++;
-        blobBytes += bytes.length;
-      }
+    for (const _ of log.digests()) digests++;
+    for (const { bytes } of log.blobs()) {
+      blobs++;
+      blobBytes += bytes.length;
     }
   });
   const cache = database ? undefined : openCache(path, log, 'read');
@@ -84,6 +82,7 @@ export function logInfo(name: string, { json }: LogOptions, output: Output): num
 
 /** What there is in a database. */
 function listRuns(directory: string, json: boolean, output: Output): number {
+  if (!isDatabase(directory)) throw noDatabase(directory);
   const { bytes, close } = openEnvironment(directory);
   const runs = runsIn(bytes).map((run) => {
     const { length, size, end } = openRun(`lmdb:${directory}#${run}`);
