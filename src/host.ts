@@ -2,7 +2,7 @@
 import type { GuestReader } from '../events/step.ts';
 import type { DomId, Ns } from '../events/units.ts';
 import { mibToPages } from '../events/units.ts';
-import type { Command, Fact, Outcome, ToolstackCommand } from '../events/vocabulary.ts';
+import { type Command, type CommandsOf, type Fact, type FactsOf, groups, type Outcome } from '../events/vocabulary.ts';
 import * as core from './core/index.ts';
 import { Xen, type XenSnapshot } from './core/xen.ts';
 import * as guest from './guest/index.ts';
@@ -137,92 +137,90 @@ const bootedWith = ({ commandline = '', verbose_debug = false, iommu = false, pv
   clock: { ...(wallclock === undefined ? {} : { wallclock }), ...(tsc_khz === undefined ? {} : { tscKhz: tsc_khz }) },
 });
 
+/** A group of the vocabulary that is not the hypervisor's: who decides its operations, and who applies its facts. */
+interface Part<G extends keyof typeof groups> {
+  decide(host: Host, command: CommandsOf<G>, now: Ns, reader: GuestReader): Outcome;
+  evolve(host: Host, event: FactsOf<G>, seq: number): void;
+  writeGuest?(host: Host, memory: Memory, event: FactsOf<G>): void;
+}
+const kernel = {
+  decide: ({ xen, guests }, command, now, reader) => guest.decide(xen, guests, command, now, reader),
+  evolve: ({ guests }, event, seq) => guest.evolve(guests, event, seq),
+} satisfies Part<'guest' | 'xenbus'>;
+const parts = {
+  xenstore: {
+    decide: ({ store, xen }, command) => xenstore.decide(store, command, { exists: (domid: DomId) => xen.exists(domid) }),
+    evolve: ({ store }, event, seq) => xenstore.evolve(store, event, seq),
+  },
+  guest: { ...kernel, writeGuest: ({ xen }, memory, event) => guest.writeGuest(xen, memory, event) },
+  xenbus: kernel,
+  console: {
+    decide: ({ xen, consoles: state }, command) => consoles.decide(xen, state, command),
+    evolve: ({ consoles: state }, event, seq) => consoles.evolve(state, event, seq),
+  },
+  vbd: {
+    decide: ({ vbds, disks }, command) => block.decide(vbds, disks, command),
+    evolve: ({ vbds }, event, seq) => block.evolve(vbds, event, seq),
+  },
+  vif: {
+    decide: ({ vifs }, command, now) => net.decide(vifs, command, now),
+    evolve: ({ vifs }, event, seq) => net.evolve(vifs, event, seq),
+  },
+  toolstack: {
+    decide: ({ toolstack: state, config }, command) => toolstack.decide(state, config, command),
+    evolve: ({ toolstack: state }, event) => evolveToolstack(state, event),
+  },
+} as const satisfies { readonly [G in keyof typeof groups]?: Part<G> };
+
+// As in the core: objects without a prototype.
+const deciderOf: Record<string, Part<never>> = Object.create(null);
+const evolverOf: Record<string, Part<never>> = Object.create(null);
+for (const [group, part] of Object.entries(parts)) {
+  const { operations, facts } = groups[group as keyof typeof parts];
+  for (const type of Object.keys(operations)) deciderOf[type] = part;
+  for (const type of Object.keys(facts)) evolverOf[type] = part;
+}
+
 /** Checks a command. Reads tables freely and guest memory through `reader`; changes nothing. */
 export function decide(host: Host, command: Command, now: Ns, reader: GuestReader): Outcome {
-  const { xen } = host;
-  switch (subsystemOf(command.type)) {
-    case 'xenstore':
-      return xenstore.decide(host.store, command as Parameters<typeof xenstore.decide>[1], {
-        exists: (domid: DomId) => xen.exists(domid),
-      });
-    case 'guest':
-    case 'xenbus':
-    case 'hvc':
-    case 'xc':
-      return guest.decide(xen, host.guests, command as Parameters<typeof guest.decide>[2], now, reader);
-    case 'console':
-      return consoles.decide(xen, host.consoles, command as Parameters<typeof consoles.decide>[2]);
-    case 'vbd':
-      return block.decide(host.vbds, host.disks, command as Parameters<typeof block.decide>[2]);
-    case 'vif':
-    case 'bridge':
-      return net.decide(host.vifs, command as Parameters<typeof net.decide>[1], now);
-    case 'host':
-    case 'xl':
-    case 'bootloader':
-    case 'hotplug':
-      return toolstack.decide(host.toolstack, host.config, command as ToolstackCommand);
-    default:
-      return core.decide(xen, command as core.CoreCommand, now, reader);
-  }
+  const part = deciderOf[command.type];
+  return part
+    ? part.decide(host, command as never, now, reader)
+    : core.decide(host.xen, command as core.CoreCommand, now, reader);
 }
 
 /** Applies a fact. Total; the only writer of a host's state. */
 export function evolve(host: Host, event: Fact, seq: number): void {
-  const { xen } = host;
-  switch (subsystemOf(event.type)) {
-    case 'xenstore':
-      xenstore.evolve(host.store, event as Parameters<typeof xenstore.evolve>[1], seq);
-      return;
-    case 'guest':
-    case 'xenbus':
-    case 'hvc':
-      guest.evolve(host.guests, event as Parameters<typeof guest.evolve>[1], seq);
-      return;
-    case 'console':
-      consoles.evolve(host.consoles, event as Parameters<typeof consoles.evolve>[1], seq);
-      return;
-    case 'vbd':
-      block.evolve(host.vbds, event as Parameters<typeof block.evolve>[1], seq);
-      return;
-    case 'vif':
-    case 'bridge':
-      net.evolve(host.vifs, event as Parameters<typeof net.evolve>[1], seq);
-      return;
-    case 'host':
-    case 'xl':
-    case 'bootloader':
-    case 'hotplug':
-      evolveToolstack(host.toolstack, event as Parameters<typeof evolveToolstack>[1]);
-      return;
-    default:
-      core.evolve(xen, event as core.CoreFact, seq);
-      if (event.type === 'domain.created') {
-        host.guests.add(event.domid);
-        for (const table of [...host.vbds.tables, ...host.vifs.tables]) (table as unknown as Table<TableSchema>).add(event.domid);
-      } else if (event.type === 'domain.destroyed') {
-        host.guests.remove(event.domid);
-        for (const table of [...host.vbds.tables, ...host.vifs.tables])
-          (table as unknown as Table<TableSchema>).remove(event.domid);
-        host.toolstack.configs.delete(event.domid);
-        host.vbds.disks.delete(event.domid);
-      }
+  const part = evolverOf[event.type];
+  if (part) part.evolve(host, event as never, seq);
+  else {
+    core.evolve(host.xen, event as core.CoreFact, seq);
+    if (event.type === 'domain.created') created(host, event.domid);
+    else if (event.type === 'domain.destroyed') destroyed(host, event.domid);
   }
+}
+
+function created({ guests, vbds, vifs }: Host, domid: DomId): void {
+  guests.add(domid);
+  for (const table of [...vbds.tables, ...vifs.tables]) (table as unknown as Table<TableSchema>).add(domid);
+}
+function destroyed({ guests, vbds, vifs, toolstack: { configs } }: Host, domid: DomId): void {
+  guests.remove(domid);
+  for (const table of [...vbds.tables, ...vifs.tables]) (table as unknown as Table<TableSchema>).remove(domid);
+  configs.delete(domid);
+  vbds.disks.delete(domid);
 }
 
 /** What a fact does to guest memory. Live and in re-enactment only; called before `evolve`. */
 export function writeGuest(host: Host, memory: Memory, event: Fact): void {
-  if (subsystemOf(event.type) === 'guest') guest.writeGuest(host.xen, memory, event as Parameters<typeof guest.writeGuest>[2]);
+  const part = evolverOf[event.type];
+  if (part) part.writeGuest?.(host, memory, event as never);
   else core.writeGuest(host.xen, memory, event as core.CoreFact);
 }
 
-const subsystems = new Map<string, string>();
+const subsystems: Record<string, string> = Object.create(null);
 /** The part of a name before its dot, remembered for every name. */
 export function subsystemOf(type: string): string {
-  let subsystem = subsystems.get(type);
-  if (subsystem === undefined) {
-    subsystem = type.slice(0, type.indexOf('.'));
-    subsystems.set(type, subsystem);
-  }
-  return subsystem;
+  subsystems[type] ??= type.slice(0, type.indexOf('.'));
+  return subsystems[type];
 }
