@@ -153,17 +153,18 @@ export class Directory {
     if (this.journal.depth > 0) this.journal.recordUndo(undo);
   }
 
-  private readonly known = new Map<string, boolean>();
+  private readonly known = new Map<Kind, Record<string, boolean>>();
   /** Whether a machine has any transition for a type; `machine.events` lists descriptors, `refused.*` included. */
   private handles(kind: Kind, type: string): boolean {
-    const key = `${kind} ${type}`;
-    let answer = this.known.get(key);
-    if (answer === undefined) {
-      const descriptors = this.machines[kind].events as readonly string[];
-      answer = descriptors.some((d) => d === type || d === '*' || (d.endsWith('.*') && type.startsWith(d.slice(0, -1))));
-      this.known.set(key, answer);
+    let known = this.known.get(kind);
+    if (known === undefined) {
+      known = Object.create(null) as Record<string, boolean>;
+      this.known.set(kind, known);
     }
-    return answer;
+    known[type] ??= (this.machines[kind].events as readonly string[]).some(
+      (d) => d === type || d === '*' || (d.endsWith('.*') && type.startsWith(d.slice(0, -1))),
+    );
+    return known[type];
   }
 }
 
