@@ -12,7 +12,17 @@ export const ranFor = ({ sched }: Xen, id: number, now: Ns): Ns =>
 /** Off its pCPU, and back where the runnable wait. */
 export function preempted(scheduler: Scheduler, xen: Xen, id: number, now: Ns, yielded = false): Fact[] {
   const { credit, facts } = scheduler.left(xen, id, now);
-  const at = { domid: domidOf(id), vcpu: vcpuOf(id) };
   const ran_ns = ranFor(xen, id, now);
-  return [{ type: 'vcpu.preempted', ...at, at_ns: now, credit, ran_ns, yielded: yielded ? 1 : 0 }, ...facts];
+  return [
+    {
+      type: 'vcpu.preempted',
+      domid: domidOf(id),
+      vcpu: vcpuOf(id),
+      at_ns: now,
+      credit,
+      ran_ns,
+      yielded: yielded ? 1 : 0,
+    },
+    ...facts,
+  ];
 }
