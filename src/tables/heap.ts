@@ -15,16 +15,13 @@ export class Heap {
   /** Where an item stands, plus one. The owner is the item's upper bits, so that ids may be sparse. */
   readonly places: Table<typeof positions>;
   private readonly before: (a: number, b: number) => boolean;
+  private readonly rows: Rows<typeof schema>;
 
   constructor(name: string, journal: Journal, before: (a: number, b: number) => boolean) {
     this.items = new Table(name, schema, journal, 64);
     this.places = new Table(`${name}.places`, positions, journal, 64);
     this.before = before;
-    this.items.add(0);
-  }
-
-  private get rows(): Rows<typeof schema> {
-    return this.items.of(0)!;
+    this.rows = this.items.add(0);
   }
 
   /** How many items there are. */
@@ -41,8 +38,7 @@ export class Heap {
   push(item: number): void {
     const place = this.size;
     this.rows.item.put(0, place + 1);
-    this.set(place, item);
-    this.up(place);
+    this.set(this.up(item, place), item);
   }
   remove(item: number): void {
     const place = this.placeOf(item);
@@ -53,9 +49,8 @@ export class Heap {
     this.rows.item.put(last + 1, 0);
     this.forget(item);
     if (place === last) return;
-    this.set(place, moved);
-    this.up(place);
-    this.down(this.placeOf(moved));
+    const higher = this.up(moved, place);
+    this.set(higher === place ? this.down(moved, place) : higher, moved);
   }
   /** The least item that passes `allowed`. Looks at few items where most are allowed. */
   find(allowed: (item: number) => boolean): number | undefined {
@@ -108,30 +103,29 @@ export class Heap {
   private placeOf(item: number): number {
     return (this.places.of(item >>> 6)?.position.at(item & 63) ?? 0) - 1;
   }
-  private up(from: number): void {
-    let place = from;
+  /** Where an item belongs that would be at a free place or above it. Those that come after it move down. */
+  private up(item: number, free: number): number {
+    let place = free;
     while (place > 0) {
       const parent = (place - 1) >> 1;
-      const a = this.at(place);
-      const b = this.at(parent);
-      if (!this.before(a, b)) return;
-      this.set(parent, a);
-      this.set(place, b);
+      const above = this.at(parent);
+      if (!this.before(item, above)) break;
+      this.set(place, above);
       place = parent;
     }
+    return place;
   }
-  private down(from: number): void {
-    let place = from;
+  /** The same for one that would be there or below; those that come before it move up. */
+  private down(item: number, free: number): number {
+    const size = this.size;
+    let place = free;
     for (;;) {
-      const size = this.size;
       let least = 2 * place + 1;
-      if (least >= size) return;
+      if (least >= size) return place;
       if (least + 1 < size && this.before(this.at(least + 1), this.at(least))) least++;
-      const a = this.at(place);
-      const b = this.at(least);
-      if (!this.before(b, a)) return;
-      this.set(place, b);
-      this.set(least, a);
+      const below = this.at(least);
+      if (!this.before(below, item)) return place;
+      this.set(place, below);
       place = least;
     }
   }
