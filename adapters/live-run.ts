@@ -1,14 +1,14 @@
 // The run of a live host, in a directory: it goes on where it was stopped or killed, and its files follow each other.
 import { basename, join } from 'node:path';
 import { joined } from '../events/bytes.ts';
-import type { Digest } from '../events/codec.ts';
+import { BlockDecoder, type Digest } from '../events/codec.ts';
 import type { Log } from '../events/log.ts';
 import { HypervisorBug } from '../events/step.ts';
 import { OpenBlock } from '../events/store.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { version } from '../index.ts';
 import { type Dispatcher, Recording } from '../machines/index.ts';
-import { type Divergence, decodeCheckpoint, describeDivergence, encodeCheckpoint, resumeHost } from '../replay/index.ts';
+import { type Divergence, decodeCheckpoint, describeDivergence, encodeCheckpoint, resumeHost, same } from '../replay/index.ts';
 import type { HostConfig } from '../src/host-config.ts';
 import { Failure, systemFailure } from './failure.ts';
 import { type OpenCache, openCache } from './file-store/cache-file.ts';
@@ -201,9 +201,17 @@ export class LiveRun {
     const block = new OpenBlock();
     for (const step of steps) block.append(step);
     const path = partPath(this.path, log.lastPart);
+    const [head, payload] = block.block(log.sealed, sha256, log.shape);
+    // A file that an earlier version has begun may have no room for all that we would say of them.
+    if (!same(new BlockDecoder(log.shape).steps(payload, log.length), steps))
+      throw new Failure(
+        'its last steps have to be taken again, by the xenolog that began this file',
+        path,
+        'go on with that one once',
+      );
     try {
       const fd = this.files.open(path, 'append');
-      writeAll(this.files, fd, joined(block.block(log.sealed, sha256)));
+      writeAll(this.files, fd, joined([head, payload]));
       this.files.sync(fd, 'data');
       this.files.close(fd);
     } catch (error) {

@@ -140,6 +140,7 @@ class Plan {
   }
 }
 const currentPlan = new Plan(currentShape);
+const planOf = (shape: Shape): Plan => (shape === currentShape ? currentPlan : new Plan(shape));
 
 /** A piece of an image that a run has read for the first time while the steps of a block were made. */
 export interface Blob {
@@ -165,25 +166,20 @@ export interface Digest {
  * Outcome column: 0 accepted; otherwise 1 + 2 * errno's index, plus 1 more where the refusal has a value.
  */
 export class BlockEncoder {
-  private readonly columns = currentPlan.columns.map(({ kind, names }) => new Column(kind, names));
-  private readonly time = this.columns[TIME]!;
-  private readonly origin = this.columns[ORIGIN]!;
-  private readonly cause = this.columns[CAUSE]!;
-  private readonly batch = this.columns[BATCH]!;
-  private readonly command = this.columns[COMMAND]!;
-  private readonly readCount = this.columns[READ_COUNT]!;
-  private readonly reads = this.columns[READS]!;
-  private readonly outcome = this.columns[OUTCOME]!;
-  private readonly factCount = this.columns[FACT_COUNT]!;
-  private readonly factTypes = this.columns[FACTS]!;
-  private readonly commands = new Map(
-    currentPlan.commands.map(({ type, args, returns }, id) => [
-      type,
-      { id, args: this.fields(args), returns: this.fields(returns) },
-    ]),
-  );
-  private readonly facts = new Map(currentPlan.facts.map(({ type, fields }, id) => [type, { id, fields: this.fields(fields) }]));
-  private readonly errnoIds = new Map<string, number>(errnos.map((name, id) => [name, id]));
+  private readonly columns: readonly Column[];
+  private readonly time: Column;
+  private readonly origin: Column;
+  private readonly cause: Column;
+  private readonly batch: Column;
+  private readonly command: Column;
+  private readonly readCount: Column;
+  private readonly reads: Column;
+  private readonly outcome: Column;
+  private readonly factCount: Column;
+  private readonly factTypes: Column;
+  private readonly commands: ReadonlyMap<string, { readonly id: number; readonly args: OutFields; readonly returns: OutFields }>;
+  private readonly facts: ReadonlyMap<string, { readonly id: number; readonly fields: OutFields }>;
+  private readonly errnoIds: ReadonlyMap<string, number>;
   private readonly blobs: Blob[] = [];
   private readonly digests: (Omit<Digest, 'seq'> & { readonly index: number })[] = [];
   private readonly block = new ByteWriter(1 << 16);
@@ -191,10 +187,38 @@ export class BlockEncoder {
   private adding = false;
   count = 0;
 
+  /** @param shape the vocabulary of the file that the block is for: today's, unless it was begun by another version */
+  constructor(shape: Shape = currentShape) {
+    const plan = planOf(shape);
+    this.columns = plan.columns.map(({ kind, names }) => new Column(kind, names));
+    const own = (number: number): Column => this.columns[number]!;
+    this.time = own(TIME);
+    this.origin = own(ORIGIN);
+    this.cause = own(CAUSE);
+    this.batch = own(BATCH);
+    this.command = own(COMMAND);
+    this.readCount = own(READ_COUNT);
+    this.reads = own(READS);
+    this.outcome = own(OUTCOME);
+    this.factCount = own(FACT_COUNT);
+    this.factTypes = own(FACTS);
+    const fields = (list: readonly FieldPlan[]): OutFields => {
+      const all = list.map(({ name, kind, column }) => ({ name, kind, column: own(column) }));
+      return { numbers: all.filter(({ kind }) => kind === 'int'), others: all.filter(({ kind }) => kind !== 'int') };
+    };
+    this.commands = new Map(
+      plan.commands.map(({ type, args, returns }, id) => [type, { id, args: fields(args), returns: fields(returns) }]),
+    );
+    this.facts = new Map(plan.facts.map(({ type, fields: list }, id) => [type, { id, fields: fields(list) }]));
+    this.errnoIds = new Map(plan.errnos.map((name, id) => [name, id]));
+  }
+
+  /** @throws HypervisorBug for what the vocabulary has not: then no block can be made of what was added */
   add(step: Step): void {
     this.adding = true;
     const { command, outcome } = step;
-    const plan = this.commands.get(command.type)!;
+    const plan = this.commands.get(command.type);
+    if (!plan) throw new HypervisorBug(`the vocabulary of this log has no ${command.type}`);
     this.time.putInt(step.time);
     this.origin.put(step.origin);
     this.cause.putInt(step.cause === null ? 0 : step.seq - step.cause);
@@ -215,9 +239,10 @@ export class BlockEncoder {
     this.factCount.putUint(events.length);
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!;
-      const { id, fields } = this.facts.get(event.type)!;
-      this.factTypes.putUint(id);
-      put(fields, event);
+      const known = this.facts.get(event.type);
+      if (!known) throw new HypervisorBug(`the vocabulary of this log has no ${event.type}`);
+      this.factTypes.putUint(known.id);
+      put(known.fields, event);
     }
     this.count++;
     this.adding = false;
@@ -260,11 +285,6 @@ export class BlockEncoder {
     this.digests.length = 0;
     return block.take();
   }
-
-  private fields(plan: readonly FieldPlan[]): OutFields {
-    const all = plan.map(({ name, kind, column }) => ({ name, kind, column: this.columns[column]! }));
-    return { numbers: all.filter(({ kind }) => kind === 'int'), others: all.filter(({ kind }) => kind !== 'int') };
-  }
 }
 
 interface OutField {
@@ -295,7 +315,7 @@ const MAX_LIST = 1 << 20;
 export class BlockDecoder {
   private readonly plan: Plan;
   constructor(shape: Shape = currentShape) {
-    this.plan = shape === currentShape ? currentPlan : new Plan(shape);
+    this.plan = planOf(shape);
   }
 
   /** Every step of a payload, or what is wrong with it. */

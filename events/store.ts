@@ -2,7 +2,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { STEPS, sealBlock } from './block.ts';
 import { joined } from './bytes.ts';
-import { type Blob, BlockEncoder, type Digest } from './codec.ts';
+import { type Blob, BlockEncoder, type Digest, type Shape } from './codec.ts';
 import { type Hash, Log, type LogPlace, LogWriter, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
 import type { Step } from './vocabulary.ts';
 
@@ -152,9 +152,13 @@ export class OpenBlock {
   get empty(): boolean {
     return this.steps === 0 && !this.rows.some((row) => 'chunk' in row);
   }
-  /** The block that they are, as it follows the sealed ones: its header and its payload. */
-  block({ steps, chain }: LogPlace, hash: Hash): [header: Uint8Array, payload: Uint8Array] {
-    const encoder = new BlockEncoder();
+  /**
+   * The block that they are, as it follows the sealed ones: its header and its payload.
+   *
+   * @param shape the vocabulary of the file that it is for, `Log.shape`: another version of this program may have begun it
+   */
+  block({ steps, chain }: LogPlace, hash: Hash, shape?: Shape): [header: Uint8Array, payload: Uint8Array] {
+    const encoder = new BlockEncoder(shape);
     let digest: Digest | undefined;
     for (const row of this.rows)
       if ('command' in row) {

@@ -198,5 +198,5 @@ function blockOf({ log, sidecar }: Run): readonly Uint8Array[] {
     if (digest) block.addDigest(digest);
     block.append(step);
   }
-  return block.block(log.sealed, sha256);
+  return block.block(log.sealed, sha256, log.shape);
 }

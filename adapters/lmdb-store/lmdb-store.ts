@@ -177,7 +177,7 @@ function logIn(bytes: Bytes, run: string): Log | undefined {
     if (digest) block.addDigest(digest);
     block.append(step);
   }
-  const tail = rows.length > 0 ? joined(block.block(log.sealed, sha256)) : new Uint8Array(0);
+  const tail = rows.length > 0 ? joined(block.block(log.sealed, sha256, log.shape)) : new Uint8Array(0);
   return new RunInDatabase(withTail(source, log.sealed.size, tail), damage);
 }
 

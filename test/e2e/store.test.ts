@@ -6,9 +6,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Durability, durabilities, FileStore } from '../../adapters/file-store/file-store.ts';
 import { readRun, recoverLog } from '../../adapters/file-store/recover.ts';
-import { SIDECAR_HEADER_SIZE, sidecarOf } from '../../adapters/file-store/sidecar.ts';
+import { sha256 } from '../../adapters/file-store/sha256.ts';
+import { RowWriter, SIDECAR_HEADER_SIZE, sidecarOf } from '../../adapters/file-store/sidecar.ts';
 import { openEnvironment, runsIn } from '../../adapters/lmdb-store/database.ts';
 import { LmdbStore, readLmdb, repairLmdb } from '../../adapters/lmdb-store/lmdb-store.ts';
+import { crc32, joined } from '../../events/bytes.ts';
+import { BlockEncoder, type Shape } from '../../events/codec.ts';
+import { encodeHeader } from '../../events/header.ts';
 import { Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
 import { type EventStore, MemoryStore } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
@@ -249,6 +253,44 @@ describe('a run that was killed', () => {
     expect([...files.disk.keys()]).toEqual([PATH]);
   });
 });
+
+describe('a run that another version has begun, with a smaller vocabulary', () => {
+  // As one before the vocabulary has grown: what this run does not use is not there.
+  const whole = encodeHeader(header);
+  const { vocabulary, ...rest } = JSON.parse(new TextDecoder().decode(whole.subarray(20))) as { vocabulary: Shape };
+  const end = vocabulary.commands.findIndex(([type]) => type === 'xenstore.write') + 1;
+  const smaller = { ...vocabulary, commands: vocabulary.commands.slice(0, end), facts: vocabulary.facts.slice(0, 40) };
+  const json = new TextEncoder().encode(JSON.stringify({ ...rest, vocabulary: smaller }));
+  const start = joined([whole.subarray(0, 20), json]);
+  const view = new DataView(start.buffer);
+  view.setUint32(12, json.length, true);
+  view.setUint32(16, crc32(joined([start.subarray(0, 16), json])), true);
+  const run = sha256(start);
+  const rows = new RowWriter();
+  rows.begin({ run, chain: run, steps: 0 });
+  for (let seq = 0; seq < 9; seq++) rows.add({ step: stepOf(seq), blobs: [] });
+
+  test('and that was killed is read, and repaired into a file of its own vocabulary', () => {
+    expect(end).toBeLessThan(vocabulary.commands.length);
+    const files = disk(start, rows.view().slice());
+    expect(textOf(readRun(PATH, files)!.steps())).toBe(textOf(steps(9)));
+    expect(recoverLog(PATH, files)).toMatchObject({ steps: 9, folded: 9 });
+    const repaired = readRun(PATH, files)!;
+    expect(repaired.shape.commands).toHaveLength(end);
+    expect(textOf(repaired.steps())).toBe(textOf(steps(9)));
+  });
+  test('takes no step that it has no word for', () => {
+    const encoder = new BlockEncoder(smaller);
+    encoder.add(stepOf(0));
+    const { command: _, ...step } = stepOf(1);
+    const word = vocabulary.commands[end]![0];
+    expect(() => encoder.add({ ...step, command: { type: word } as never })).toThrow(`has no ${word}`);
+    expect(() => encoder.flush()).toThrow('could not be written');
+  });
+});
+function* steps(count: number): Generator<Step> {
+  for (let seq = 0; seq < count; seq++) yield stepOf(seq);
+}
 
 describe('damage', () => {
   /** Reads what there is: a refusal, or steps that are those of the run. */
