@@ -1,6 +1,8 @@
-// Where two runs part. Their digests say between which moments, so that only the steps there have to be compared.
+// Where two runs part. The chain of their blocks and their digests say between which moments, so that only the steps there have to be compared.
+
+import { sameBytes } from '../events/bytes.ts';
 import type { Digest } from '../events/codec.ts';
-import type { Log } from '../events/log.ts';
+import { type Log, STEPS_PER_BLOCK } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { same } from './divergence.ts';
 
@@ -19,25 +21,13 @@ export interface Parting {
 const parts = ['state', 'memory', 'actors', 'executors'] as const;
 
 /**
- * The first difference of two runs, or undefined where they have none. Hosts that have once parted stay apart, so the digests that
- * both logs have are searched by halves.
+ * The first difference of two runs, or undefined where they have none. Blocks whose chain values are equal stand behind equal blocks:
+ * those of two runs of one header are searched by halves. Hosts that have parted may become equal again (what was written otherwise is
+ * written over), so digests that agree say nothing of the steps before them; the first that differ are an end to the search.
  */
 export function firstDifference(a: Log, b: Log): Parting | undefined {
-  const ours = new Map(Array.from(a.digests(), (digest) => [digest.seq, digest]));
-  const shared = Array.from(b.digests(), (theirs) => [ours.get(theirs.seq), theirs] as const).filter(
-    (pair): pair is readonly [Digest, Digest] => pair[0] !== undefined,
-  );
-  const differ = ([one, other]: readonly [Digest, Digest]) => parts.filter((part) => one[part] !== other[part]);
-  let low = 0;
-  let high = shared.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (differ(shared[middle]!).length > 0) high = middle;
-    else low = middle + 1;
-  }
-  const at = shared[low];
-  const digests = at && { seq: at[0].seq, differ: differ(at) };
-  const from = low > 0 ? shared[low - 1]![0].seq : Math.max(a.first, b.first);
+  const from = Math.max(a.first, b.first, equalSteps(a, b));
+  const digests = firstDigests(a, b, from);
   let compared = 0;
   const theirs = b.steps(from);
   for (const step of a.steps(from)) {
@@ -52,6 +42,36 @@ export function firstDifference(a: Log, b: Log): Parting | undefined {
   if (a.end && b.end && !same(a.end, b.end)) {
     const at = { seq: a.length, differ: (['state', 'memory'] as const).filter((part) => a.end![part] !== b.end![part]) };
     return { seq: a.length, a: undefined, b: undefined, digests: at, compared };
+  }
+  return undefined;
+}
+
+/** How many steps two runs have in common for certain, by the chain values of their blocks. */
+function equalSteps(a: Log, b: Log): number {
+  const areEqual = (blocks: number): boolean => {
+    const [ours, theirs] = [a.chainBehind(blocks * STEPS_PER_BLOCK), b.chainBehind(blocks * STEPS_PER_BLOCK)];
+    return ours !== undefined && theirs !== undefined && sameBytes(ours, theirs);
+  };
+  let low = 0;
+  let high = Math.floor(Math.min(a.length, b.length) / STEPS_PER_BLOCK);
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (areEqual(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low * STEPS_PER_BLOCK;
+}
+
+/** The first digests of one moment, from step `from` on, that are in both logs and differ. */
+function firstDigests(a: Log, b: Log, from: number): Parting['digests'] {
+  const theirs = b.digests(from);
+  let other = theirs.next();
+  for (const ours of a.digests(from)) {
+    while (!other.done && other.value.seq < ours.seq) other = theirs.next();
+    if (other.done) return undefined;
+    const { value } = other;
+    const differ = value.seq === ours.seq ? parts.filter((part) => ours[part] !== value[part]) : [];
+    if (differ.length > 0) return { seq: ours.seq, differ };
   }
   return undefined;
 }

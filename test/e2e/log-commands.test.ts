@@ -10,11 +10,13 @@ import { readRun } from '../../adapters/file-store/recover.ts';
 import { loadScenario } from '../../adapters/load-scenario.ts';
 import { openLog, sha256 } from '../../adapters/log-file.ts';
 import { play } from '../../adapters/play.ts';
-import { Log } from '../../events/log.ts';
+import { joined } from '../../events/bytes.ts';
+import { Log, STEPS_PER_BLOCK } from '../../events/log.ts';
 import { bytesSource } from '../../events/source.ts';
 import { SECOND } from '../../events/units.ts';
-import { Recording } from '../../machines/index.ts';
+import { PAUSE_EVERY, Recording } from '../../machines/index.ts';
 import { encodeCheckpoint, firstDifference, reenact } from '../../replay/index.ts';
+import { defaultHost } from '../../src/host-config.ts';
 import { SCENARIO } from '../livecd.ts';
 import { FaultyFiles } from './faulty-files.ts';
 import { scratchDirectory, xenolog } from './program.ts';
@@ -150,6 +152,34 @@ test('a run that was rotated becomes, merged, the file that it would have been',
 });
 
 describe('diff', () => {
+  /** Values in XenStore, each soon written over; one of them may be another. */
+  function written(other: number, xenolog = '0'): Log {
+    const parts: Uint8Array[] = [];
+    const recording = new Recording({
+      header: { ...header, xenolog, host: defaultHost },
+      images: [],
+      sink: (bytes) => parts.push(bytes.slice()),
+    });
+    const { dispatcher } = recording;
+    const { value } = dispatcher.input({ type: 'xenstore.connect', domid: 0 }, 'a') as { value: { conn: number } };
+    for (let n = 1; n < 5 * PAUSE_EVERY; n++) {
+      const [path, text] = [`/k${n % 7}`, `${n === other ? 'x' : 'y'}`];
+      dispatcher.input({ type: 'xenstore.write', conn: value.conn, tx: 0, path, value: text }, 'a');
+    }
+    recording.finish();
+    return new Log([bytesSource(joined(parts))]);
+  }
+  test('finds two runs whose hosts have become equal again, and looks at few of their steps', () => {
+    const whole = written(0);
+    expect(firstDifference(whole, written(0))).toBeUndefined();
+    for (const other of [1, 20_000, 5 * PAUSE_EVERY - 1]) {
+      const parting = firstDifference(whole, written(other));
+      expect(parting).toMatchObject({ seq: other, a: { command: { value: 'y' } }, b: { command: { value: 'x' } } });
+      expect(parting!.compared).toBeLessThanOrEqual(STEPS_PER_BLOCK);
+    }
+    // Runs of two headers have no chain value in common.
+    expect(firstDifference(whole, written(20_000, 'another'))).toMatchObject({ seq: 20_000 });
+  });
   test('names the first step that differs, and says what the hosts differ in', () => {
     const scenario = readFileSync(SCENARIO, 'utf8').replace("'ping -c 3", "'ping -c 2").replace('ping -c 3', 'ping -c 2');
     const folder = at('other');
