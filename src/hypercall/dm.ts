@@ -99,6 +99,7 @@ export function performDmOp(call: Call): Result {
   const { guest } = call;
   const nr_bufs = uint(call.arg(1));
   if (nr_bufs > MAX_BUFFERS) return call.refuse('E2BIG');
+  if (nr_bufs === 0) return call.refuse('ENODATA');
   if (!guest.isBacked(call.arg(2), nr_bufs * abi.xen_dm_op_buf[guest.width].size)) return call.refuse('EFAULT');
   // Whom it is about is looked at before what it is.
   const flaw = dmFlaw(call.xen, call.caller.domid, dom({}, call));

@@ -53,7 +53,6 @@ export const single: Codecs = {
   [GNTTABOP.setup_table]: codec('gnttab.setup_table', abi.gnttab_setup_table, frameList(xen_pfn_t)),
   [GNTTABOP.get_status_frames]: codec('gnttab.get_status_frames', abi.gnttab_get_status_frames, frameList(uint64_t)),
   [GNTTABOP.query_size]: codec('gnttab.query_size', abi.gnttab_query_size, { out: ['nr_frames', 'max_nr_frames'] }),
-  [GNTTABOP.dump_table]: codec('gnttab.dump_table', abi.gnttab_dump_table),
 };
 /** A frame that has no place in the guest's list makes a status of its own: the table has grown all the same. */
 function frameList(type: Type<bigint>): Omit<Codec, 'command' | 'struct'> {
@@ -70,6 +69,8 @@ function frameList(type: Type<bigint>): Omit<Codec, 'command' | 'struct'> {
 export const plain: Codecs = {
   [GNTTABOP.set_version]: codec('gnttab.set_version', abi.gnttab_set_version, { out: ['version'], always: true }),
   [GNTTABOP.get_version]: codec('gnttab.get_version', abi.gnttab_get_version, { out: ['version'] }),
+  // There is nothing behind it: not even the structure is looked at.
+  [GNTTABOP.dump_table]: codec('gnttab.dump_table', undefined, { args: { dom: { is: 0 } } }),
 };
 
 const cacheFlush = codec('gnttab.cache_flush', abi.gnttab_cache_flush, {

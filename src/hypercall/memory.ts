@@ -56,7 +56,7 @@ export const memoryOp: Codecs = {
     always: true,
   }),
   [XENMEM.machphys_mfn_list]: mfnList('memory.machphys_mfn_list'),
-  [XENMEM.machphys_compat_mfn_list]: mfnList('memory.machphys_compat_mfn_list'),
+  [XENMEM.machphys_compat_mfn_list]: codec('memory.machphys_compat_mfn_list', undefined, { args: { max_extents: { is: 0 } } }),
   [XENMEM.machphys_mapping]: codec('memory.machphys_mapping', abi.xen_machphys_mapping, {
     out: ({ v_start, v_end, max_mfn }) => ({
       v_start: BigInt(v_start as string),
@@ -96,7 +96,7 @@ export const memoryOp: Codecs = {
 };
 const MAX_E820 = 1024;
 
-function mfnList(command: 'memory.machphys_mfn_list' | 'memory.machphys_compat_mfn_list'): Codec {
+function mfnList(command: 'memory.machphys_mfn_list'): Codec {
   return codec(command, abi.xen_machphys_mfn_list, {
     out: ({ frames }) => ({ nr_extents: (frames as readonly number[]).length }),
     write({ frames }, { extent_start }, { guest }) {

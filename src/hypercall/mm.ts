@@ -1,6 +1,7 @@
 // Memory management of PV guests by registers and structures (xen/arch/x86/mm.c, xen/arch/x86/pv). A 32-bit kernel
 // passes 64 bits in two registers, and a code segment before each address to be called.
 import { type Errno, errnoNumber } from '../../events/errno.ts';
+import { DOMID_IO, DOMID_SELF } from '../../events/units.ts';
 import type { Command } from '../../events/vocabulary.ts';
 import * as abi from '../abi/mmu.ts';
 import { uint32_t, uint64_t, xen_ulong_t } from '../abi/scalars.ts';
@@ -31,6 +32,10 @@ const words = (value: bigint): { val_lo: number; val_hi: number } => ({
  */
 function list(call: Call, struct: Struct<unknown>, element: (given: Plain) => Command | Errno): Result {
   const { guest } = call;
+  // Whose pages they are is looked at before the list is, and the caller is itself by no other name than DOMID_SELF.
+  const owner = uint(call.arg(3)) & 0xffff;
+  const isKnown = owner === DOMID_SELF || owner === DOMID_IO || (owner !== call.caller.domid && call.xen.exists(owner));
+  if (!isKnown) return call.refuse('ESRCH');
   const [uops, pdone] = [call.arg(0), call.arg(2)];
   const wanted = uint(call.arg(1));
   const isLater = wanted >= abi.MMU_UPDATE_PREEMPTED;

@@ -34,7 +34,7 @@ export function startOf(
 ): CoreHost {
   const host = new CoreHost(machine);
   const dom0 = { max_vcpus: caller.vcpus, max_evtchn_port: -1, max_grant_frames: -1, gnttab_frames: 1, tot_pages: DOM0_PAGES };
-  build(host, DOMID_XEN, { domid: 0, ...dom0, max_pages: DOM0_PAGES });
+  build(host, DOMID_XEN, { domid: 0, ...dom0, max_pages: DOM0_PAGES }, 2);
   for (let vcpu = 0; vcpu < caller.vcpus; vcpu++) host.submit({ type: 'vcpu.initialise', domid: 0, vcpu });
   for (let vcpu = 0; vcpu < caller.vcpus; vcpu++) host.submit({ type: 'vcpu.up', domid: 0, vcpu });
   host.submit({ type: 'domctl.unpausedomain', domid: DOMID_XEN, domain: 0 });
@@ -57,7 +57,7 @@ export function startOf(
   return host;
 }
 
-function build(host: CoreHost, domid: DomId, record: DomainRecord): void {
+function build(host: CoreHost, domid: DomId, record: DomainRecord, grant_opts = 1): void {
   const domain = record.domid;
   host.prepare(
     {
@@ -71,6 +71,7 @@ function build(host: CoreHost, domid: DomId, record: DomainRecord): void {
       max_grant_frames: record.max_grant_frames,
       max_maptrack_frames: domain === 0 ? -1 : 0,
       ...pvDomain,
+      grant_opts,
     },
     { type: 'domctl.max_vcpus', domid, domain, max: record.max_vcpus },
     { type: 'domctl.max_mem', domid, domain, max_memkb: record.max_pages * 4 },

@@ -68,6 +68,7 @@ const single: Readonly<Record<string, string>> = {
 };
 /** Hypercalls that no operation stands for: what a guest gets by calling in bytes. */
 const inBytes: Readonly<Record<string, string>> = {
+  'hvm.altp2m': "-EOPNOTSUPP, as Xen on AMD's processors",
   multicall: 'done: of a guest that calls in bytes (`src/hypercall`); each of its calls is a step',
 };
 /** Those that stay out, and why. */
@@ -183,7 +184,9 @@ export function hypercallsPage(): string {
     }
     const [, prefix, names] = group;
     for (const [name, sub] of Object.entries(names).sort(([, a], [, b]) => a - b))
-      lines.push(`| ${hypercall} | ${number} | ${name} | ${sub} | ${statusOf(`${prefix}.${name}`)} |`);
+      lines.push(
+        `| ${hypercall} | ${number} | ${name} | ${sub} | ${inBytes[`${prefix}.${name}`] ?? statusOf(`${prefix}.${name}`)} |`,
+      );
   }
   return `${lines.join('\n')}\n`;
 }

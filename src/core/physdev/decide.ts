@@ -136,7 +136,7 @@ function mapPirq(xen: Xen, { domid, dom, pirq }: CommandOf<'physdev.map_pirq'>):
   const target = xen.self(domid, dom);
   if (!permits(xen, 'dm_priv', domid, target)) return refuse('EPERM');
   if (!xen.isAlive(target)) return refuse('ESRCH');
-  if (pirq < 0 || pirq >= NR_PIRQS) return refuse('EINVAL');
+  if (pirq < 1 || pirq >= NR_PIRQS) return refuse('EINVAL');
   if (xen.evtchn.pirqs.of(target)?.state.is(pirq) === 'mapped') return accept({ pirq });
   return accept({ pirq }, { type: 'physdev.pirq_mapped', domid: target, pirq });
 }

@@ -49,6 +49,8 @@ export const bootPlan: Plan<Booting> = {
         max_grant_frames: -1,
         max_maptrack_frames: -1,
         ...pvDomain,
+        // What Xen makes itself may use all that Xen has.
+        grant_opts: 2,
       },
       { type: 'domctl.max_vcpus', domid: DOMID_XEN, domain: 0, max: vcpus },
       { type: 'domctl.max_mem', domid: DOMID_XEN, domain: 0, max_memkb: memory_kb },
