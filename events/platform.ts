@@ -73,4 +73,6 @@ export const facts = {
   'platform.pages_offlined': { mfn: int, count: int, offline: int },
   /** The machine goes to sleep, or off. */
   'platform.sleep_entered': { sleep_state: int },
+  /** Xen has heard of a local APIC for which it has no place, and remembers its id. */
+  'platform.apic_noted': { apic_id: int },
 } as const;

@@ -15,6 +15,8 @@ const range = (type: string, over: object = {}): CoreCommand =>
 const set = (index: number, value: string, domid = 0, dom = 2): CoreCommand => ask('hvm.set_param', { dom, index, value }, domid);
 const get = (index: number, domid = 0, dom = 2): CoreCommand => ask('hvm.get_param', { dom, index }, domid);
 
+const hotadd = (apic_id: number, acpi_id: number): CoreCommand => ask('platform.cpu_hotadd', { apic_id, acpi_id, pxm: 0 });
+
 // d0 and d1 are PV, d2 is PVH with three vCPUs; two pCPUs, 0x4000 frames.
 test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['the machine is no affair of guests', [], ask('platform.get_cpuinfo', { xen_cpuid: 0 }, 1), 'EPERM'],
@@ -28,6 +30,9 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
     ask('platform.get_cpuinfo', { xen_cpuid: 1 }),
     expect.objectContaining({ flags: 0 }),
   ],
+  ['a processor more has no place', [], hotadd(5, 5), 'ENOSPC'],
+  ['... as are those that there are', [], hotadd(1, 5), 'EEXIST'],
+  ['... with ids that do not belong together', [], hotadd(5, 1), 'EINVAL'],
   ['what is online can be', [], ask('platform.cpu_online', { cpuid: 1 }), {}],
   ['... what is not there can not', [], ask('platform.cpu_online', { cpuid: 2 }), 'EINVAL'],
   ['a memory type is set', [memtype(0)], memtype(16), { handle: 0, reg: 1 }],
@@ -211,4 +216,11 @@ test('a server takes its channels with it', () => {
   expect([...host.xen.evtchn.ports.inUse(2)].map(([port]) => port)).toEqual([1, 2, 3, 4]);
   host.prepare(ask('dm.destroy_ioreq_server', { dom: 2, id: 0 }));
   expect([...host.xen.evtchn.ports.inUse(2)]).toEqual([]);
+});
+
+test('a processor that has no place is known by its APIC from then on', () => {
+  const host = bootedHost();
+  expect(host.answer(hotadd(5, 5))).toBe('ENOSPC');
+  expect(host.answer(hotadd(5, 6))).toBe('EEXIST');
+  expect(host.answer(hotadd(6, 6))).toBe('ENOSPC');
 });

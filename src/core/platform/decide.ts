@@ -69,9 +69,9 @@ export function decide(xen: Xen, command: PlatformCommand, now: Ns, guest: Guest
       const { apic_id, acpi_id, pxm } = command;
       const isRight = acpi_id >= 0 && acpi_id < 512 && apic_id >= 0 && apic_id < 0x10000 && pxm >= 0 && pxm < 256;
       if (!isRight) return refuse('EINVAL');
-      if (acpi_id >= 256) return refuse('EEXIST'); // no processor of Xen's tables could have come so far
       if (acpi_id <= lastCpu(xen)) return refuse(apic_id === acpi_id ? 'EEXIST' : 'EINVAL');
-      return refuse(apic_id <= lastCpu(xen) ? 'EEXIST' : 'ENOSPC'); // the machine has no more
+      if (apic_id <= lastCpu(xen) || xen.platform.knowsApic(apic_id)) return refuse('EEXIST');
+      return refuse('ENOSPC', undefined, { type: 'platform.apic_noted', apic_id }); // the machine has no more
     }
     case 'platform.mem_hotadd':
       return refuse('EINVAL'); // memory beyond the machine's is no memory (mem_hotadd_check())

@@ -34,6 +34,9 @@ export function evolve(xen: Xen, event: PlatformFact): void {
       platform.setOffline((offline === 1 ? add : remove)(platform.offlineFrames, mfn, mfn + count - 1));
       return;
     }
+    case 'platform.apic_noted':
+      platform.noteApic(event.apic_id);
+      return;
     case 'platform.sleep_entered':
       return; // whoever runs the machine ends it
     default:
