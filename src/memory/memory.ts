@@ -18,16 +18,16 @@ export interface Frames {
   write(mfn: Mfn, offset: number, bytes: Uint8Array): void;
 }
 
-class Frame {
+/** A frame's bytes as words, and whose copy they are. */
+class Frame extends DataView<ArrayBufferLike> {
   readonly epoch: number;
   readonly bytes: Uint8Array;
-  readonly view: DataView;
   /** Of the content, where it was asked for and nothing was written since. */
   hash: number | undefined;
   constructor(epoch: number, bytes: Uint8Array) {
+    super(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
     this.epoch = epoch;
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
   }
 }
 const zero = new Frame(-1, new Uint8Array(PAGE_SIZE));
@@ -49,28 +49,28 @@ export class Memory implements Frames {
   }
 
   get8(mfn: Mfn, offset: number): number {
-    return this.frame(mfn).view.getUint8(offset);
+    return this.frame(mfn).getUint8(offset);
   }
   get16(mfn: Mfn, offset: number): number {
-    return this.frame(mfn).view.getUint16(offset, true);
+    return this.frame(mfn).getUint16(offset, true);
   }
   get32(mfn: Mfn, offset: number): number {
-    return this.frame(mfn).view.getUint32(offset, true);
+    return this.frame(mfn).getUint32(offset, true);
   }
   get64(mfn: Mfn, offset: number): bigint {
-    return this.frame(mfn).view.getBigUint64(offset, true);
+    return this.frame(mfn).getBigUint64(offset, true);
   }
   put8(mfn: Mfn, offset: number, value: number): void {
-    this.own(mfn).view.setUint8(offset, value);
+    this.own(mfn).setUint8(offset, value);
   }
   put16(mfn: Mfn, offset: number, value: number): void {
-    this.own(mfn).view.setUint16(offset, value, true);
+    this.own(mfn).setUint16(offset, value, true);
   }
   put32(mfn: Mfn, offset: number, value: number): void {
-    this.own(mfn).view.setUint32(offset, value, true);
+    this.own(mfn).setUint32(offset, value, true);
   }
   put64(mfn: Mfn, offset: number, value: bigint): void {
-    this.own(mfn).view.setBigUint64(offset, value, true);
+    this.own(mfn).setBigUint64(offset, value, true);
   }
   read(mfn: Mfn, offset: number, length: number): Uint8Array {
     return this.frame(mfn).bytes.subarray(offset, offset + length);
@@ -95,7 +95,7 @@ export class Memory implements Frames {
     let hash = 17;
     for (const mfn of this.resident()) {
       const frame = this.frames.get(mfn)!;
-      frame.hash ??= contentOf(frame.view);
+      frame.hash ??= contentOf(frame);
       const content = frame.hash;
       if (content !== 0) hash = mix(mix(hash, mfn), content);
     }
