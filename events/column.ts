@@ -7,14 +7,15 @@ import type { FieldKind } from './schema.ts';
 export type ColumnKind = FieldKind | 'uint';
 
 export class Column {
-  private readonly kind: ColumnKind;
-  private readonly names: Map<string, number> | undefined;
+  // What every value needs stands first: a step goes through some twenty columns.
   private readonly out = new ByteWriter(0);
   /** The number before, in a column of differences. */
   private last = 0;
   /** Zeros, or empty lists, that came before anything else: a column of nothing else takes no room. */
   private zeros = 0;
   private used = false;
+  private readonly kind: ColumnKind;
+  private readonly names: Map<string, number> | undefined;
   /** Of words that the block has had, the number of each. */
   private words: Map<string, number> | undefined;
   private lastWord: string | undefined;
