@@ -89,6 +89,11 @@ export const facts = {
   'mm.iret_done': { ...vcpu, rip: int, cs: int, rflags: int, rsp: int, ss: int, user: bool, iopl: int },
   /** A vCPU of a PV domain has the state that its context says; its page tables and descriptors are counted beside it. */
   'mm.context_loaded': { ...vcpu, context: bytes },
+  /**
+   * A frame of a 32-bit domain's has become the root of its tables (level 3: four entries), or the table with Xen's own entries (level 2):
+   * what is not the guest's is 0.
+   */
+  'mm.pae_table_adjusted': { mfn: int, level: int },
 } as const;
 
 /** How many numbers `mm.frames_changed` has for each frame. */

@@ -225,6 +225,7 @@ export function writeGuest(xen: Xen, memory: Memory, event: CoreFact): void {
       return;
     case 'mm.entry_written':
     case 'mm.table_adjusted':
+    case 'mm.pae_table_adjusted':
     case 'mm.descriptors_adjusted':
     case 'mm.page_cleared':
     case 'mm.page_copied':

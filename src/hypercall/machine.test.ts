@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { errnoNumber } from '../../events/errno.ts';
 import type { CoreHost } from '../../tools/fuzz/core-host.ts';
+import { writePaeTables } from '../../tools/fuzz/page-tables.ts';
 import { AT, bytes, hostOf, load, rc, store } from '../../tools/fuzz/raw-port.ts';
 import { HYPERVISOR } from '../abi/hypercall.ts';
 import { vcpu_guest_context, vcpu_hvm_context } from '../abi/vcpu-context.ts';
@@ -123,7 +124,8 @@ describe('a vCPU’s first state', () => {
   test('is shorter for a 32-bit guest', () => {
     const host = hostOf(32);
     const at = 16 * 4096 - vcpu_guest_context.x86_32.size;
-    store(host, 1, at, context({}, 'x86_32'));
+    const root = writePaeTables(host, 1, 0).tables[0]!;
+    store(host, 1, at, context({ ctrlreg: [0n, 0n, 0n, BigInt(root) << 12n] }, 'x86_32'));
     expect(rc(host, op, [0, 1, at], undefined, { width: 32 })).toBe(0);
   });
   test('is another one for an HVM guest', () => {

@@ -8,24 +8,28 @@ import { gnttabActs } from '../../tools/fuzz/arbitraries/gnttab.ts';
 import { memoryActs } from '../../tools/fuzz/arbitraries/memory.ts';
 import { mmActs } from '../../tools/fuzz/arbitraries/mm.ts';
 import { bootedHost, CoreHost, fold, smallMachine, verify } from '../../tools/fuzz/index.ts';
-import { writeTables } from '../../tools/fuzz/page-tables.ts';
+import { writePaeTables, writeTables } from '../../tools/fuzz/page-tables.ts';
 
 const numRuns = Number(process.env['XENOLOG_FUZZ_RUNS'] ?? 60);
 const SELF = 0x7ff0;
 
-/** d1 runs on tables in its pages 0 to 3, which map all of its six pages. */
-function hostWithTables(): CoreHost {
-  const host = bootedHost();
-  const [root] = writeTables(host, 1, 6).tables as [number];
-  const base = { domid: 1, vcpu: 0, foreigndom: SELF, mfn: root };
-  return host.prepare({ type: 'mmuext.pin_l4_table', ...base }, { type: 'mmuext.new_baseptr', ...base });
+/** d1 runs on tables in its pages 0 to 3, which map all of its six pages; or d3 does so, which has 32 bits. */
+function hostWithTables(is32bit: boolean): CoreHost {
+  const host = bootedHost().prepare(...build(3, { vcpus: 1, pages: 6, hvm: false, size: 32 }));
+  const domid = is32bit ? 3 : 1;
+  const [mfn] = (is32bit ? writePaeTables : writeTables)(host, domid, 6).tables as [number];
+  const base = { domid, vcpu: 0, foreigndom: SELF, mfn };
+  return host.prepare(
+    { type: is32bit ? 'mmuext.pin_l3_table' : 'mmuext.pin_l4_table', ...base },
+    { type: 'mmuext.new_baseptr', ...base },
+  );
 }
 const runs = fc.commands([...mmActs, ...mmActs, ...memoryActs, ...gnttabActs, ...domainActs], { maxCommands: 80, size: 'max' });
 
 test('references to frames are those of the tables in memory, whatever is asked; the log folds and verifies; one mark undoes it', () => {
   fc.assert(
-    fc.property(runs, (acts) => {
-      const host = hostWithTables();
+    fc.property(fc.boolean(), runs, (is32bit, acts) => {
+      const host = hostWithTables(is32bit);
       const before = { xen: host.xen.digest(), memory: host.memory.digest() };
       const mark = host.journal.mark();
       // The host asks its invariants, and looks at every table in memory, after each step.
@@ -42,8 +46,8 @@ test('references to frames are those of the tables in memory, whatever is asked;
 
 test('a guest with page tables, however it came to have them, dies and leaves nothing', () => {
   fc.assert(
-    fc.property(runs, (acts) => {
-      const host = hostWithTables();
+    fc.property(fc.boolean(), runs, (is32bit, acts) => {
+      const host = hostWithTables(is32bit);
       fc.modelRun(() => ({ model: {}, real: host }), acts);
       for (const domain of [...host.xen.domids()].filter((domid) => domid !== 0))
         for (let call = 0; call < 200; call++)

@@ -120,7 +120,7 @@ const notConfigured: Readonly<Record<string, string>> = {
 const parts: Readonly<Record<string, string>> = {
   'memory.machphys_mfn_list': 'the table of a machine of more than 7 GiB says its last frame again; nobody reads the frames',
   'platform.get_cpu_version': 'of the processor that Xen was recorded on',
-  'mm.mmu_update': 'guests of 64 bits, one update a step; nothing is preempted',
+  'mm.mmu_update': 'one update a step; nothing is preempted',
   'mm.update_va_mapping': 'nothing is left in a TLB to flush',
   'mm.update_va_mapping_otherdomain': 'nothing is left in a TLB to flush',
   'mm.set_segment_base': 'the base behind a selector is not looked up',
@@ -133,7 +133,7 @@ const parts: Readonly<Record<string, string>> = {
   'physdev.map_pirq': 'a pirq has the number of its interrupt',
   'physdev.pirq_eoi_gmfn_v1': 'the page is kept, and no bit set in it: interrupts of the machine do not come',
   'physdev.pirq_eoi_gmfn_v2': 'the page is kept, and no bit set in it: interrupts of the machine do not come',
-  'domctl.setvcpucontext': 'the state itself as `domctl.setvcpucontext_from`, and page tables of guests of 64 bits with it',
+  'domctl.setvcpucontext': 'the state itself as `domctl.setvcpucontext_from`, and its page tables with it',
   'domctl.getvcpucontext': "what was set; what changes in registers is whoever executes the guest's",
   'domctl.shadow_op': "no page is ever found dirty: a guest's own stores are not seen",
   'domctl.gethvmcontext': 'the records that were set',

@@ -36,3 +36,19 @@ export function writeTables(
     putPte(host, tables[3]!, page, pte(frame(page), page < 4 ? present | user : present | rw | user));
   return { tables, frame };
 }
+
+/** The same for a domain of 32 bits: page 0 is the root, 1 the table of the first gigabyte, 2 that of the last, 3 the lowest. */
+export function writePaeTables(
+  host: CoreHost,
+  domid: DomId,
+  pages: number,
+): { readonly tables: Mfn[]; readonly frame: (page: number) => Mfn } {
+  const frame = (page: number): Mfn => host.xen.p2m.mfn(domid, page);
+  const tables = [0, 1, 2, 3].map(frame);
+  putPte(host, tables[0]!, 0, pte(tables[1]!, present));
+  putPte(host, tables[0]!, 3, pte(tables[2]!, present));
+  putPte(host, tables[1]!, 0, pte(tables[3]!, TABLE));
+  for (let page = 0; page < pages; page++)
+    putPte(host, tables[3]!, page, pte(frame(page), page < 4 ? present | user : present | rw | user));
+  return { tables, frame };
+}

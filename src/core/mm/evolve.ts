@@ -25,6 +25,7 @@ export function evolve(xen: Xen, event: MmFact): void {
     }
     case 'mm.entry_written':
     case 'mm.table_adjusted':
+    case 'mm.pae_table_adjusted':
     case 'mm.descriptors_adjusted':
     case 'mm.page_cleared':
     case 'mm.page_copied':
@@ -47,6 +48,7 @@ type Told = Exclude<
     | 'mm.frames_changed'
     | 'mm.entry_written'
     | 'mm.table_adjusted'
+    | 'mm.pae_table_adjusted'
     | 'mm.descriptors_adjusted'
     | 'mm.page_cleared'
     | 'mm.page_copied'

@@ -27,7 +27,7 @@ const NO_EXECUTE_HI = 0x80000000;
 const none: Pte = { lo: 0, hi: 0 };
 
 /** grant_to_pte_flags(), as the guest then sees them. */
-function entryFor(mfn: Mfn, flags: number): Pte {
+function entryFor(mfn: Mfn, flags: number, is32bit: boolean): Pte {
   const lo =
     PAGE.present |
     PAGE.accessed |
@@ -35,7 +35,7 @@ function entryFor(mfn: Mfn, flags: number): Pte {
     ((flags & GNTMAP.application_map) !== 0 ? PAGE.user : 0) |
     ((flags & GNTMAP.readonly) === 0 ? PAGE.rw : 0) |
     (((flags >>> GUEST_AVAIL) & 7) << 9);
-  return adjusted(withMfn({ lo: word(lo), hi: NO_EXECUTE_HI }, mfn), 1);
+  return adjusted(withMfn({ lo: word(lo), hi: NO_EXECUTE_HI }, mfn), 1, is32bit);
 }
 /** Three bits of the flags are for the guest, and go where the entry has three for it. */
 const GUEST_AVAIL = 16;
@@ -59,7 +59,7 @@ function write(pages: Pages, { table, offset }: Place, { lo, hi }: Pte): void {
 export function createEntry(pages: Pages, address: EntryAddress, mfn: Mfn, dom: DomId): boolean {
   const place = placeOf(pages, address);
   if (place === undefined) return false;
-  const entry = entryFor(mfn, address.flags);
+  const entry = entryFor(mfn, address.flags, pages.xen.is32bit(address.domid));
   if (!getMapped(pages, entry, address.domid, dom).ok) return false;
   putEntry(pages, entryAt(pages, place), place.table, 1);
   write(pages, place, entry);

@@ -3,8 +3,9 @@ import type { Frames } from '../../memory/memory.ts';
 import type { Invariant } from '../invariants.ts';
 import type { Xen } from '../xen.ts';
 import { Pages } from './pages.ts';
-import { isPresent, isWritable, type Level, mfnOf } from './pte.ts';
-import { entriesOf, levelOf } from './tables.ts';
+import { isPresent, isWritable, mfnOf } from './pte.ts';
+import type { PageType } from './state.ts';
+import { entriesOf, levelOf, rootType } from './tables.ts';
 
 export const invariants: Readonly<Record<string, Invariant>> = {
   *'mm.countedFrameIsItsOwners'(xen) {
@@ -41,7 +42,7 @@ export const invariants: Readonly<Record<string, Invariant>> = {
           const mfn = mm.baseptr(domid, vcpu, user);
           if (mfn < 0) continue;
           const { type, domid: owner } = mm.frame(mfn);
-          if (!xen.hasVcpu(domid, vcpu) || type !== 'l4_page_table' || owner !== domid)
+          if (!xen.hasVcpu(domid, vcpu) || type !== rootType(xen, domid) || owner !== domid)
             yield `d${domid}v${vcpu} runs on frame ${mfn}, which is ${type} of d${owner}`;
         }
     for (const [id, { gdt_frames }] of mm.contexts.entries()) {
@@ -78,8 +79,7 @@ export function* tableFlaws(xen: Xen, frames: Frames): Generator<string> {
   };
   for (const [mfn, info] of xen.mm.all()) {
     if (info.pinned) count(mfn, true, false);
-    const level = levelOf(info.type);
-    if (level > 0) countEntries(pages, mfn, level as Level, info.domid, count);
+    if (levelOf(info.type) > 0) countEntries(pages, mfn, info.type, info.domid, count);
   }
   for (const domid of xen.mm.bases.ids())
     for (let vcpu = 0; vcpu < xen.domain.of(0)!.nr_vcpus.at(domid); vcpu++)
@@ -101,11 +101,12 @@ export function* tableFlaws(xen: Xen, frames: Frames): Generator<string> {
 function countEntries(
   pages: Pages,
   table: Mfn,
-  level: Level,
+  type: PageType,
   domid: DomId,
   count: (mfn: Mfn, typed: boolean, foreign: boolean) => void,
 ): void {
-  for (const [, pte] of entriesOf(pages.guest, table, level)) {
+  const level = levelOf(type);
+  for (const [, pte] of entriesOf(pages.guest, table, type, pages.xen.is32bit(domid))) {
     const mfn = mfnOf(pte);
     if (!isPresent(pte) || mfn === (level > 1 ? table : -1)) continue;
     const owner = pages.ownerOf(mfn, domid);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { build } from '../../../tools/fuzz/arbitraries/domain.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../../tools/fuzz/core-host.ts';
-import { writeTables } from '../../../tools/fuzz/page-tables.ts';
+import { writePaeTables, writeTables } from '../../../tools/fuzz/page-tables.ts';
 import { vcpu_guest_context } from '../../abi/vcpu-context.ts';
 import type { CoreCommand } from '../index.ts';
 
@@ -10,7 +10,7 @@ const D = 3;
 /** d3 is PV with 24 pages and a second vCPU that has not begun; its tables stand in pages 0 to 3, and nobody uses them yet. */
 function world(size = 64): { host: CoreHost; frame: (page: number) => number } {
   const host = bootedHost().prepare(...build(D, { vcpus: 2, pages: 24, hvm: false, size }));
-  return { host, frame: writeTables(host, D, 20).frame };
+  return { host, frame: (size === 32 ? writePaeTables : writeTables)(host, D, 20).frame };
 }
 const cr3 = (mfn: number): bigint => BigInt(mfn) << 12n;
 function context(fields: object, width: 'x86_64' | 'x86_32' = 'x86_64'): Uint8Array {
@@ -109,10 +109,19 @@ test.each<[string, (frame: (page: number) => number) => object, unknown]>([
 });
 
 test('a context is as wide as its domain', () => {
-  const { host } = world(32);
+  const { host, frame } = world(32);
   expect(host.answer(set(context({ flags: 4n })))).toBe('EFAULT');
-  const given = { flags: 0x24n, user_regs: { eip: 0xc0100000, cs: 0xe019, eflags: 0, esp: 0xc0200000, ss: 0xe021 } };
+  const ctrlreg = [8n, 0n, 0n, cr3(frame(0)), 0n, 0n, 0n, 0n];
+  const user_regs = { eip: 0xc0100000, cs: 0xe019, eflags: 0, esp: 0xc0200000, ss: 0xe021 };
+  const given = { flags: 0x24n, user_regs, ctrlreg };
+  expect(host.answer(set(context({ ...given, ctrlreg: [8n, 0n, 0n, cr3(frame(1))] }, 'x86_32')))).toBe('EINVAL');
   expect(host.answer(set(context(given, 'x86_32')))).toEqual({});
   const { context: bytes } = host.answer(get()) as { context: Uint8Array };
-  expect(vcpu_guest_context.x86_32.read(bytes)).toMatchObject({ flags: 0x24n, user_regs: { ...given.user_regs, eflags: 0x200 } });
+  expect(vcpu_guest_context.x86_32.read(bytes)).toMatchObject({
+    ...given,
+    user_regs: { ...user_regs, eflags: 0x200 },
+  });
+  expect([host.xen.mm.baseptr(D, 1, false), host.xen.mm.frame(frame(0)).type]).toEqual([frame(0), 'l3_page_table']);
+  expect(host.answer(set(bytes))).toEqual({});
+  expect(host.answer(set(context({ ...given, ctrlreg: [8n, 0n, 0n, cr3(frame(1))] }, 'x86_32')))).toBe('EOPNOTSUPP');
 });

@@ -10,6 +10,7 @@ import { CALLBACKTYPE, PV_ASSISTS, setDebugreg } from './context.ts';
 import { ringThree } from './descriptor.ts';
 import { Pages } from './pages.ts';
 import type { VcpuContext } from './state.ts';
+import { rootType } from './tables.ts';
 
 type Given = Readonly<Record<string, bigint>> & {
   readonly user_regs: Readonly<Record<string, bigint | number>>;
@@ -41,7 +42,6 @@ export function loadContext(xen: Xen, domid: DomId, vcpu: number, context: Uint8
   if (!isPv(xen, domid)) return { ok: true, facts: [], online };
   const flaw = flawOf(xen, domid, vcpu, given);
   if (flaw !== undefined) return failed(flaw);
-  // Page tables of 32-bit domains are not looked through: theirs is whatever they say.
   const is32bit = xen.is32bit(domid);
   const isFirst = xen.sched.vcpu.of(domid)!.initialised.at(vcpu) === 0;
   const loaded: Fact = { type: 'mm.context_loaded', domid, vcpu, context };
@@ -51,21 +51,23 @@ export function loadContext(xen: Xen, domid: DomId, vcpu: number, context: Uint8
   for (const mfn of xen.mm.context(domid, vcpu).gdt_frames) pages.putBoth(mfn, domid);
   for (const mfn of gdtFrames(given)) if (pages.getBoth(mfn, domid, 'seg_desc_page') !== undefined) return failed('EINVAL');
   const bases: Fact[] = [];
-  if (!is32bit)
-    for (const user of [false, true]) {
-      const cr3 = given.ctrlreg[user ? 1 : 3]!;
-      const old = xen.mm.baseptr(domid, vcpu, user);
-      const mfn = user && cr3 === 0n ? -1 : mfnOfCr3(cr3);
-      if ((mfn >= 0 || !user) && pages.getBoth(mfn, domid, 'l4_page_table') !== undefined) return failed('EINVAL');
-      if (old >= 0) pages.putBoth(old, domid);
-      if (old !== mfn) bases.push({ type: 'mm.baseptr_set', domid, vcpu, user, mfn });
-    }
+  for (const user of is32bit ? [false] : [false, true]) {
+    const cr3 = given.ctrlreg[user ? 1 : 3]!;
+    const old = xen.mm.baseptr(domid, vcpu, user);
+    const mfn = user && cr3 === 0n ? -1 : is32bit ? mfnOfCompatCr3(cr3) : mfnOfCr3(cr3);
+    if ((mfn >= 0 || !user) && pages.getBoth(mfn, domid, rootType(xen, domid)) !== undefined) return failed('EINVAL');
+    if (old >= 0) pages.putBoth(old, domid);
+    if (old !== mfn) bases.push({ type: 'mm.baseptr_set', domid, vcpu, user, mfn });
+  }
   const assists = vcpu === 0 ? assistsOf(xen, domid, given['vm_assist']!) : [];
   return { ok: true, facts: [...pages.facts(), ...bases, ...assists, loaded], online };
 }
 
 /** xen_cr3_to_pfn(): a frame's number of more than 40 bits goes on in the lowest twelve. */
 const mfnOfCr3 = (cr3: bigint): Mfn => Number(((cr3 >> 12n) | (cr3 << 52n)) & 0xf_ffff_ffff_ffffn);
+/** compat_cr3_to_pfn(): 32 bits, of which the lowest twelve are the highest of the number. */
+const mfnOfCompatCr3 = (cr3: bigint): Mfn => Number(((cr3 >> 12n) | (cr3 << 20n)) & 0xffff_ffffn);
+const compatCr3Of = (mfn: Mfn): bigint => BigInt.asUintN(32, (BigInt(mfn) << 12n) | (BigInt(mfn) >> 20n));
 const gdtFrames = ({ gdt_frames, ...rest }: Given): Mfn[] =>
   gdt_frames.slice(0, Math.ceil(Number(rest['gdt_ents']!) / 512)).map((frame) => Number(frame));
 
@@ -109,7 +111,9 @@ function isSame(xen: Xen, domid: DomId, vcpu: number, given: Given): boolean {
   const { gdt_frames, gdt_ents, ldt_base, ldt_ents } = xen.mm.context(domid, vcpu);
   const base = (user: boolean): Mfn => xen.mm.baseptr(domid, vcpu, user);
   const { flags } = given;
-  if (!xen.is32bit(domid)) {
+  if (xen.is32bit(domid)) {
+    if (base(false) >= 0 && compatCr3Of(base(false)) !== given.ctrlreg[3]) return false;
+  } else {
     if (cr3Of(base(false)) !== given.ctrlreg[3]) return false;
     if (cr3Of(base(true)) !== given.ctrlreg[1]) return false;
     if (base(true) < 0 && (flags! & BigInt(VGCF.in_kernel)) === 0n) return false;
@@ -203,7 +207,13 @@ export function saveContext(xen: Xen, domid: DomId, vcpu: number, flags: number)
   );
   const rflags = u64(regs.rflags | (iopl << 12));
   const ctrlreg = kept.ctrlreg.map((value, i) =>
-    is32bit || (i !== 1 && i !== 3) ? value : cr3Of(xen.mm.baseptr(domid, vcpu, i === 1)),
+    is32bit
+      ? i === 3 && xen.mm.baseptr(domid, vcpu, false) >= 0
+        ? compatCr3Of(xen.mm.baseptr(domid, vcpu, false))
+        : value
+      : i === 1 || i === 3
+        ? cr3Of(xen.mm.baseptr(domid, vcpu, i === 1))
+        : value,
   );
   layout.write(bytes, {
     flags: BigInt(given | flags),

@@ -6,7 +6,7 @@ import type { CommandOf, Fact, GuestReader, MmCommand, Outcome } from '../../../
 import type { Xen } from '../xen.ts';
 import { type Page, Pages } from './pages.ts';
 import { isGuestAddress } from './pte.ts';
-import { levelOf, mayCache, tableTypes } from './tables.ts';
+import { levelOf, mayCache, rootType, tableTypes } from './tables.ts';
 import { mayAsk, pgOwner } from './update.ts';
 
 export type MmuextCommand = Extract<MmCommand, { type: `mmuext.${string}` }>;
@@ -30,7 +30,8 @@ export function mmuext(xen: Xen, command: MmuextCommand, guest: GuestReader): Ou
     case 'mmuext.pin_l3_table':
       return done(pages, pin(pages, pg_owner, command.mfn, 2));
     case 'mmuext.pin_l4_table':
-      return done(pages, pin(pages, pg_owner, command.mfn, 3));
+      // A domain of 32 bits has no such table, and is not told.
+      return xen.is32bit(pg_owner) ? accept() : done(pages, pin(pages, pg_owner, command.mfn, 3));
     case 'mmuext.unpin_table':
       return done(pages, unpin(pages, pages.page(command.mfn, pg_owner)));
   }
@@ -109,7 +110,7 @@ function newBaseptr(pages: Pages, command: CommandOf<'mmuext.new_baseptr' | 'mmu
   const isNone = user && mfn === 0;
   if (old === mfn || (isNone && old < 0)) return accept();
   if (!isNone) {
-    const wrong = pages.getBoth(mfn, domid, 'l4_page_table');
+    const wrong = pages.getBoth(mfn, domid, user ? 'l4_page_table' : rootType(pages.xen, domid));
     if (wrong !== undefined) return refuse(wrong);
   }
   if (old >= 0) pages.putBoth(old, domid);

@@ -61,6 +61,10 @@ export class Pages {
     this.pages.set(mfn, page);
     return page;
   }
+  /** A frame that this hypercall has looked at. */
+  known(mfn: Mfn): Page | undefined {
+    return this.pages.get(mfn);
+  }
   /** Refers to a frame, on behalf of a domain. */
   get(page: Page, by: DomId): void {
     page.refs++;

@@ -42,18 +42,26 @@ export const withMfn = ({ lo, hi }: Pte, mfn: number): Pte => ({
 /** A frame number that no memory has: INVALID_MFN, as far as an entry can hold it. */
 export const LAST_MFN = 2 ** 40 - 1;
 
+/** The four entries of a root of three levels have no flags but these: how they are cached, large, global. */
+const PAE_DISALLOWED = PAGE.pwt | PAGE.pcd | PAGE.pse | PAGE.global;
 /** Flags that no guest may set: those that would change how memory is cached or how much an entry maps. */
 const BASE_DISALLOWED = CACHE_ATTRS | PAGE.global;
 /** Who may touch devices chooses how its own pages are cached. */
-export const isAllowed = ({ lo }: Pte, level: Level, mayCache: boolean): boolean =>
-  level > 1 ? (lo & BASE_DISALLOWED) === 0 : mayCache || (lo & CACHE_ATTRS) === 0;
+export const isAllowed = ({ lo, hi }: Pte, level: Level, mayCache: boolean, is32bit = false): boolean =>
+  is32bit && level === 3
+    ? (lo & PAE_DISALLOWED) === 0 && (hi & FLAGS_HI) === 0
+    : level > 1
+      ? (lo & BASE_DISALLOWED) === 0
+      : mayCache || (lo & CACHE_ATTRS) === 0;
 
 export const changesCaching = ({ lo }: Pte): boolean => (lo & CACHE_ATTRS) !== 0;
 
 /** An entry as Xen has it: user bits, for the kernel of a 64-bit guest runs as its users do (adjust_guest_l1e() and so on). */
-export function adjusted(pte: Pte, level: Level): Pte {
+export function adjusted(pte: Pte, level: Level, is32bit = false): Pte {
   const { lo, hi } = pte;
   if (!isPresent(pte)) return pte;
+  // A kernel of 32 bits has a ring of its own: its entries are as it has them, but for the root's.
+  if (is32bit) return level === 3 ? { lo: word(lo | PAGE.user | PAGE.rw), hi } : pte;
   if (level === 4) return { lo: word(lo | PAGE.accessed | PAGE.user), hi };
   if (level > 1) return { lo: word(lo | PAGE.user), hi };
   const high = (lo & PAGE.user) === 0 ? word(hi | GUEST_KERNEL_HI) : hi;
@@ -86,6 +94,10 @@ export const samePte = (a: Pte, b: Pte): boolean => a.lo === b.lo && a.hi === b.
 export const isGuestSlot = (level: Level, slot: number): boolean => level < 4 || slot < 256 || slot > 271;
 export const FIRST_XEN_SLOT = 256;
 export const LAST_XEN_SLOT = 271;
+
+/** HYPERVISOR_VIRT_START of a 32-bit domain, 0xf5800000: its slot in the table of the last gigabyte. */
+export const FIRST_PAE_XEN_SLOT = 428;
+export const PAE_ROOT_ENTRIES = 4;
 
 const CANONICAL = 2 ** 47;
 export const isCanonical = (va: number): boolean => va >= -CANONICAL && va < CANONICAL;

@@ -4,7 +4,7 @@ import type { Fact, GuestReader } from '../../../events/vocabulary.ts';
 import type { Xen } from '../xen.ts';
 import { unpin } from './mmuext.ts';
 import { Pages } from './pages.ts';
-import { demote, tableTypes } from './tables.ts';
+import { demote, levelOf } from './tables.ts';
 
 /** How many tables one step lets go of. */
 const BATCH = 16;
@@ -23,8 +23,8 @@ export function relinquish(xen: Xen, domid: DomId, guest: GuestReader): Fact[] {
     return pages.facts();
   }
   // Nobody uses a table any more but those that map each other, or themselves: they let go all at once.
-  for (const type of tableTypes.toReversed()) {
-    const left = own.filter(([, info]) => info.type === type);
+  for (const level of [4, 3, 2, 1]) {
+    const left = own.filter(([, info]) => levelOf(info.type) === level);
     if (left.length === 0) continue;
     for (const [mfn] of left) {
       const page = pages.page(mfn, domid)!;

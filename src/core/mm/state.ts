@@ -13,6 +13,8 @@ export const pageTypes = [
   'l4_page_table',
   'seg_desc_page',
   'writable_page',
+  // Of a 32-bit domain: the table of the last gigabyte, where Xen has entries of its own (PGT_pae_xen_l2).
+  'pae_xen_l2_table',
 ] as const;
 export type PageType = (typeof pageTypes)[number];
 

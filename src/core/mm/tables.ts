@@ -9,6 +9,7 @@ import {
   adjusted,
   changesCaching,
   ENTRIES,
+  FIRST_PAE_XEN_SLOT,
   isAllowed,
   isGuestSlot,
   isPresent,
@@ -16,23 +17,43 @@ import {
   LAST_MFN,
   type Level,
   mfnOf,
+  PAE_ROOT_ENTRIES,
+  PAGE,
   PTE_SIZE,
   type Pte,
   uncached,
+  word,
 } from './pte.ts';
 import type { PageType } from './state.ts';
 
 export const tableTypes = ['l1_page_table', 'l2_page_table', 'l3_page_table', 'l4_page_table'] as const;
 /** The level of a page table, 0 of anything else. */
-export const levelOf = (type: PageType): Level | 0 => (tableTypes.indexOf(type as (typeof tableTypes)[number]) + 1) as Level | 0;
+export const levelOf = (type: PageType): Level | 0 =>
+  type === 'pae_xen_l2_table' ? 2 : ((tableTypes.indexOf(type as (typeof tableTypes)[number]) + 1) as Level | 0);
+/** The type of a domain's roots. */
+export const rootType = (xen: Xen, domid: DomId): PageType => (xen.is32bit(domid) ? 'l3_page_table' : 'l4_page_table');
+
+/** How many slots of a table there are, without those at its end that are Xen's. */
+const slotsOf = (type: PageType, is32bit: boolean): number =>
+  type === 'pae_xen_l2_table' ? FIRST_PAE_XEN_SLOT : is32bit && type === 'l3_page_table' ? PAE_ROOT_ENTRIES : ENTRIES;
+/** Whether a slot of a table is its guest's: the others are Xen's, or there are none. */
+export const isGuests = (type: PageType, is32bit: boolean, slot: number): boolean =>
+  slot < slotsOf(type, is32bit) && isGuestSlot(levelOf(type) as Level, slot);
 
 export function readPte(guest: GuestReader, mfn: Mfn, slot: number): Pte {
   return { lo: guest.get32(mfn, slot * PTE_SIZE), hi: guest.get32(mfn, slot * PTE_SIZE + 4) };
 }
 
 /** The entries of a table that map something: those in Xen's slots are Xen's. */
-export function* entriesOf(guest: Pick<GuestReader, 'get32'>, mfn: Mfn, level: Level): Generator<[number, Pte]> {
-  for (let slot = 0; slot < ENTRIES; slot++) {
+export function* entriesOf(
+  guest: Pick<GuestReader, 'get32'>,
+  mfn: Mfn,
+  type: PageType,
+  is32bit: boolean,
+): Generator<[number, Pte]> {
+  const level = levelOf(type) as Level;
+  const end = slotsOf(type, is32bit);
+  for (let slot = 0; slot < end; slot++) {
     if (!isGuestSlot(level, slot)) continue;
     const lo = guest.get32(mfn, slot * PTE_SIZE);
     if ((lo & 1) !== 0) yield [slot, { lo, hi: guest.get32(mfn, slot * PTE_SIZE + 4) }];
@@ -43,28 +64,46 @@ export function* entriesOf(guest: Pick<GuestReader, 'get32'>, mfn: Mfn, level: L
 export function promote(pages: Pages, table: Page): Errno | undefined {
   const level = levelOf(table.type) as Level;
   const { mfn, domid } = table;
+  const is32bit = pages.xen.is32bit(domid);
+  if (is32bit && level === 4) return 'EINVAL';
   const writes: { slot: number; pte: Pte }[] = [];
-  for (const [slot, pte] of entriesOf(pages.guest, mfn, level)) {
+  for (const [slot, pte] of entriesOf(pages.guest, mfn, table.type, is32bit)) {
     if (level > 1) {
-      const wrong = getTable(pages, pte, table, level);
+      const wrong = getTable(pages, pte, table, slot);
       if (wrong !== undefined) return wrong;
       continue;
     }
     const mapped = getMapped(pages, pte, domid, domid);
     if (!mapped.ok) return mapped.errno;
-    if (mapped.pte !== pte) writes.push({ slot, pte: adjusted(mapped.pte, 1) });
+    if (mapped.pte !== pte) writes.push({ slot, pte: adjusted(mapped.pte, 1, is32bit) });
   }
-  pages.writes.push({ type: 'mm.table_adjusted', mfn, level });
+  if (is32bit && level === 3 && !hasLastTable(pages, mfn)) return 'EINVAL';
+  if (!is32bit) pages.writes.push({ type: 'mm.table_adjusted', mfn, level });
+  else if (level === 3 || table.type === 'pae_xen_l2_table') pages.writes.push({ type: 'mm.pae_table_adjusted', mfn, level });
   for (const { slot, pte } of writes)
     pages.writes.push({ type: 'mm.entry_written', mfn, offset: slot * PTE_SIZE, lo: pte.lo, hi: pte.hi });
   return undefined;
+}
+
+/** The table of the last gigabyte must be there, and no other root's: Xen's own entries stand in it (pae_xen_mappings_check()). */
+function hasLastTable(pages: Pages, root: Mfn): boolean {
+  const pte = readPte(pages.guest, root, PAE_ROOT_ENTRIES - 1);
+  return isPresent(pte) && pages.known(mfnOf(pte))?.type_count === 1;
 }
 
 /** Lets go of all that a table maps. */
 export function demote(pages: Pages, table: Page): void {
   const level = levelOf(table.type);
   if (level === 0) return;
-  for (const [, pte] of entriesOf(pages.guest, table.mfn, level)) putEntry(pages, pte, table, level);
+  const is32bit = pages.xen.is32bit(table.domid);
+  for (const [slot, pte] of entriesOf(pages.guest, table.mfn, table.type, is32bit)) {
+    putEntry(pages, pte, table, level);
+    // A root's entries are as a processor of 32 bits wants them again (unadjust_guest_l3e()).
+    if (is32bit && level === 3) {
+      const lo = word(pte.lo & ~(PAGE.user | PAGE.rw | PAGE.accessed));
+      pages.writes.push({ type: 'mm.entry_written', mfn: table.mfn, offset: slot * PTE_SIZE, lo, hi: pte.hi });
+    }
+  }
 }
 
 export function putEntry(pages: Pages, pte: Pte, table: Page, level: Level): void {
@@ -124,10 +163,13 @@ const isTableOfFrames = (pages: Pages, mfn: Mfn): boolean =>
   mfn >= 512 && mfn < 512 * (1 + Math.min(7, Math.ceil(pages.xen.p2m.totalPages / 2 ** 18)));
 
 /** What an entry above the lowest level maps: a table of the next level, or another of its own (get_page_from_l2e() and so on). */
-export function getTable(pages: Pages, pte: Pte, table: Page, level: Level): Errno | undefined {
-  if (!isAllowed(pte, level, false)) return 'EINVAL';
-  const wrong = pages.getBoth(mfnOf(pte), table.domid, tableTypes[level - 2]!);
-  return wrong === 'EINVAL' && getLinear(pages, pte, table) ? undefined : wrong;
+export function getTable(pages: Pages, pte: Pte, table: Page, slot: number): Errno | undefined {
+  const level = levelOf(table.type) as Level;
+  const isPaeRoot = level === 3 && pages.xen.is32bit(table.domid);
+  if (!isAllowed(pte, level, false, isPaeRoot)) return 'EINVAL';
+  const isLast = isPaeRoot && slot === PAE_ROOT_ENTRIES - 1;
+  const wrong = pages.getBoth(mfnOf(pte), table.domid, isLast ? 'pae_xen_l2_table' : tableTypes[level - 2]!);
+  return wrong === 'EINVAL' && !isPaeRoot && getLinear(pages, pte, table) ? undefined : wrong;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   isPresent,
   type Level,
   mfnOf,
+  PAE_ROOT_ENTRIES,
   PAGE,
   PTE_SIZE,
   type Pte,
@@ -23,7 +24,7 @@ import {
   withMfn,
   word,
 } from './pte.ts';
-import { getMapped, getTable, levelOf, mayCache, putEntry, readPte } from './tables.ts';
+import { getMapped, getTable, isGuests, levelOf, mayCache, putEntry, readPte } from './tables.ts';
 
 const MMU = { normal: 0, machphys: 1, preserve_ad: 2, no_translate: 3 } as const;
 
@@ -98,7 +99,10 @@ function updateEntry(pages: Pages, update: Update): Outcome {
   }
   if (level > 1 && pg_owner !== pt_owner) return refuse('EINVAL');
   const slot = offset / PTE_SIZE;
-  if (!isGuestSlot(level, slot)) return refuse('EINVAL');
+  const is32bit = pages.xen.is32bit(pt_owner);
+  if (!isGuests(table.type, is32bit, slot)) return refuse('EINVAL');
+  // The last entry of a root of three levels leads to what is Xen's, and stays.
+  if (is32bit && level === 3 && slot === PAE_ROOT_ENTRIES - 1) return refuse('EINVAL');
   const wrong = level === 1 ? modL1Entry(pages, table, update) : modEntry(pages, table, update, level);
   return wrong === undefined ? accept({}, ...pages.facts()) : refuse(wrong);
 }
@@ -120,7 +124,7 @@ function modL1Entry(pages: Pages, table: Page, update: Update): Errno | undefine
       pages.writes.push(...found.facts);
       now = withMfn(now, found.mfn);
     }
-    now = adjusted(now, 1);
+    now = adjusted(now, 1, xen.is32bit(pt_owner));
     if (isPresent(old) && differsLittle(old, now)) {
       pages.writes.push(written(update, kept(old, now, cmd)));
       return undefined;
@@ -146,17 +150,18 @@ function translate(
 }
 
 function modEntry(pages: Pages, table: Page, update: Update, level: Level): Errno | undefined {
-  const { mfn, offset, cmd } = update;
+  const { mfn, offset, cmd, pt_owner } = update;
   const old = readPte(pages.guest, mfn, offset / PTE_SIZE);
+  const is32bit = pages.xen.is32bit(pt_owner);
   let now = update.value;
   if (isPresent(now)) {
-    if (!isAllowed(now, level, false)) return 'EINVAL';
-    now = adjusted(now, level);
+    if (!isAllowed(now, level, false, is32bit)) return 'EINVAL';
+    now = adjusted(now, level, is32bit);
     if (isPresent(old) && differsLittle(old, now)) {
       pages.writes.push(written(update, kept(old, now, cmd)));
       return undefined;
     }
-    const wrong = getTable(pages, now, table, level);
+    const wrong = getTable(pages, now, table, offset / PTE_SIZE);
     if (wrong !== undefined) return wrong;
   }
   putEntry(pages, old, table, level);
@@ -181,11 +186,15 @@ export function updateVaMapping(
   return updateEntry(pages, { mfn, offset, value, cmd: MMU.normal, pt_owner: domid, pg_owner });
 }
 
+/** What three levels reach, without what is Xen's. */
+const PAE_END = 0xf5800000;
+
 /** The table with the entry of an address, as the processor finds it; -1 where it finds none (map_guest_l1e()). */
 export function tableOf(pages: Pages, domid: DomId, vcpu: number, va: number): Mfn {
-  if (!isGuestAddress(va)) return -1;
+  const is32bit = pages.xen.is32bit(domid);
+  if (is32bit ? va < 0 || va >= PAE_END : !isGuestAddress(va)) return -1;
   let mfn = pages.xen.mm.baseptr(domid, vcpu, false);
-  for (const level of [4, 3, 2] as const) {
+  for (const level of is32bit ? ([3, 2] as const) : ([4, 3, 2] as const)) {
     const slot = slotOf(va, level);
     if (mfn < 0 || !isGuestSlot(level, slot)) return -1;
     const pte = readPte(pages.guest, mfn, slot);

@@ -5,7 +5,18 @@ import { infoFrame, infoOffset, UPCALL_MASK } from '../evtchn/pending.ts';
 import type { Xen } from '../xen.ts';
 import { takesEvents } from './context.ts';
 import { checkDescriptor, DESCRIPTORS } from './descriptor.ts';
-import { adjusted, ENTRIES, FIRST_XEN_SLOT, isPresent, LAST_XEN_SLOT, type Level, PTE_SIZE, samePte } from './pte.ts';
+import {
+  adjusted,
+  ENTRIES,
+  FIRST_PAE_XEN_SLOT,
+  FIRST_XEN_SLOT,
+  isPresent,
+  LAST_XEN_SLOT,
+  type Level,
+  PAE_ROOT_ENTRIES,
+  PTE_SIZE,
+  samePte,
+} from './pte.ts';
 
 const empty = new Uint8Array(PAGE_SIZE);
 
@@ -18,6 +29,9 @@ export function writeGuest(xen: Xen, frames: Frames, event: MmFact): void {
       return;
     case 'mm.table_adjusted':
       adjustTable(frames, event.mfn, event.level as Level);
+      return;
+    case 'mm.pae_table_adjusted':
+      adjustPae(frames, event.mfn, event.level);
       return;
     case 'mm.descriptors_adjusted':
       for (let at = 0; at < DESCRIPTORS * 8; at += 8) {
@@ -55,5 +69,15 @@ function adjustTable(frames: Frames, mfn: number, level: Level): void {
     if (!isPresent(before) || samePte(before, after)) continue;
     frames.put32(mfn, at, after.lo);
     frames.put32(mfn, at + 4, after.hi);
+  }
+}
+
+function adjustPae(frames: Frames, mfn: number, level: number): void {
+  const first = level === 3 ? PAE_ROOT_ENTRIES : FIRST_PAE_XEN_SLOT;
+  for (let slot = first; slot < ENTRIES; slot++) frames.put64(mfn, slot * PTE_SIZE, 0n);
+  for (let slot = 0; level === 3 && slot < PAE_ROOT_ENTRIES; slot++) {
+    const at = slot * PTE_SIZE;
+    const { lo } = adjusted({ lo: frames.get32(mfn, at), hi: frames.get32(mfn, at + 4) }, 3, true);
+    frames.put32(mfn, at, lo);
   }
 }

@@ -4,7 +4,7 @@ import { vcpu_guest_context } from '../../../src/abi/vcpu-context.ts';
 import type { CoreCommand } from '../../../src/core/index.ts';
 import { PAGE } from '../../../src/core/mm/pte.ts';
 import type { CoreHost } from '../core-host.ts';
-import { pte, putPte, words, writeTables } from '../page-tables.ts';
+import { pte, putPte, words, writePaeTables, writeTables } from '../page-tables.ts';
 import { type Acts, act, aLiveDomain, pick, someDomain } from './act.ts';
 
 const SELF = 0x7ff0;
@@ -54,10 +54,11 @@ export const mmActs: readonly Acts[] = [
     const domid = aPvDomain(host, domain);
     const frames = [0, 1, 2, 3].map((page) => host.xen.p2m.mfn(domid, page));
     if (frames.some((mfn) => mfn < 0 || host.xen.mm.isProtected(mfn))) return '-';
-    const [root] = writeTables(host, domid, Math.min(target, 6)).tables;
+    const is32bit = host.xen.is32bit(domid);
+    const [root] = (is32bit ? writePaeTables : writeTables)(host, domid, Math.min(target, 6)).tables;
     return level === 0
       ? `d${domid} writes page tables into its pages 0 to 3`
-      : [ext('pin_l4_table', domid, root!), ext('new_baseptr', domid, root!)];
+      : [ext(is32bit ? 'pin_l3_table' : 'pin_l4_table', domid, root!), ext('new_baseptr', domid, root!)];
   }),
   act(numbers, (host, { domain, page, slot, target, flags }) => {
     const domid = aPvDomain(host, domain);
@@ -75,7 +76,7 @@ export const mmActs: readonly Acts[] = [
     const domid = aPvDomain(host, domain);
     const root = frameOf(host, domid, page < 5 ? 0 : page);
     const use = pick(['new_baseptr', 'new_user_baseptr'] as const, level)!;
-    return [ext('pin_l4_table', domid, root), ext(use, domid, root)];
+    return [ext(host.xen.is32bit(domid) ? 'pin_l3_table' : 'pin_l4_table', domid, root), ext(use, domid, root)];
   }),
   act(numbers, (host, { domain, page, level }) => {
     const domid = aPvDomain(host, domain);
@@ -164,9 +165,10 @@ export const mmActs: readonly Acts[] = [
   act(numbers, (host, { dom, page, level, target, slot }) => {
     const domain = someDomain(host, dom);
     if (!host.xen.exists(domain)) return [];
-    const layout = vcpu_guest_context[host.xen.is32bit(domain) ? 'x86_32' : 'x86_64'];
+    const is32bit = host.xen.is32bit(domain);
+    const layout = vcpu_guest_context[is32bit ? 'x86_32' : 'x86_64'];
     const context = new Uint8Array(layout.size);
-    const cr3 = (page: number): bigint => BigInt(frameOf(host, domain, page)) << 12n;
+    const cr3 = (page: number): bigint => BigInt.asUintN(is32bit ? 32 : 64, BigInt(frameOf(host, domain, page)) << 12n);
     const user = level === 3 ? cr3(target) : 0n;
     layout.write(context, {
       flags: BigInt(page % 3 === 0 ? 0x24 : level === 3 ? 0x20 : 0x24),
