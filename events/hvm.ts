@@ -23,6 +23,7 @@ export const operations = {
   'hvm.set_pci_link_route': operation({ domid: int }),
   'hvm.set_mem_access': operation({ domid: int }),
   'hvm.get_mem_access': operation({ domid: int }),
+  'hvm.altp2m': operation({ domid: int }),
   'dm.create_ioreq_server': operation({ domid: int, dom: int, handle_bufioreq: int }, { id: int }),
   'dm.get_ioreq_server_info': operation(
     { domid: int, dom: int, id: int, flags: int },

@@ -1,5 +1,5 @@
 // Xen's trace buffers (public/sysctl.h, XEN_SYSCTL_tbuf_op; public/trace.h): what `xentrace` maps and reads.
-import { bool, int, ints, operation } from './schema.ts';
+import { bool, bytes, int, ints, operation } from './schema.ts';
 
 export const operations = {
   /** `cmd` is XEN_SYSCTL_TBUFOP_*; `size` counts pages for each pCPU when it is set, and bytes of t_info in the answer. */
@@ -20,4 +20,8 @@ export const facts = {
   'trace.hypercall_made': { domid: int, vcpu: int, op: int, at_ns: int },
   /** A pCPU's buffer is half full, and dom0 is told; or (false) it has been emptied below that. */
   'trace.highwater_passed': { cpu: int, above: bool },
+  /** Memory that a domain is about to give back, page by page, while tracing is on. */
+  'trace.reservation_decreased': { domid: int, gmfn: int, extent_order: int },
+  /** What a guest says of itself while tracing is on (HVMOP_xentrace). */
+  'trace.guest_recorded': { domid: int, event: int, extra: bytes },
 } as const;

@@ -131,6 +131,11 @@ const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string
     'domid 0, type 2, id 4, nr_frames 8, pad 12, frame 16, frame_list 24; 32',
     'domid 0, type 2, id 4, nr_frames 8, pad 12, frame 16, frame_list 24; 28',
   ],
+  xen_mem_access_op: [
+    'op 0, access 1, domid 2, nr 4, pfn 8, pfn_list 16, access_list 24; 32',
+    'op 0, access 1, domid 2, nr 4, pfn 8, pfn_list 16, access_list 20; 24',
+  ],
+  xen_reserved_device_memory_map: ['flags 0, nr_entries 4, buffer 8, dev 16; 24', 'flags 0, nr_entries 4, buffer 8, dev 12; 16'],
   xen_vnuma_topology_info: [
     'domid 0, pad 2, nr_vnodes 4, nr_vcpus 8, nr_vmemranges 12, vdistance 16, vcpu_to_vnode 24, vmemrange 32; 40',
   ],
@@ -177,6 +182,7 @@ const figures: Readonly<Record<string, readonly [x86_64: string, x86_32?: string
   xen_hvm_param: ['domid 0, pad 2, index 4, value 8; 16'],
   xen_hvm_pagetable_dying: ['domid 0, pad 2, gpa 8; 16'],
   xen_hvm_get_time: ['now 0; 8'],
+  xen_hvm_xentrace: ['event 0, extra_bytes 2, extra 4; 32'],
   xen_hvm_get_mem_type: ['domid 0, mem_type 2, pad 4, pfn 8; 16'],
   xen_hvm_evtchn_upcall_vector: ['vcpu 0, vector 4; 8'],
   xen_domctl_setdomainhandle: ['handle 0; 16'],

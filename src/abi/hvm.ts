@@ -9,6 +9,7 @@ export const xen_hvm_pagetable_dying = struct('xen_hvm_pagetable_dying', {
   gpa: uint64_t,
 });
 export const xen_hvm_get_time = struct('xen_hvm_get_time', { now: uint64_t });
+export const xen_hvm_xentrace = struct('xen_hvm_xentrace', { event: uint16_t, extra_bytes: uint16_t, extra: array(uint8_t, 28) });
 export const xen_hvm_get_mem_type = struct('xen_hvm_get_mem_type', {
   domid: domid_t,
   mem_type: uint16_t,

@@ -1,5 +1,6 @@
 // The arguments of `memory_op` (public/memory.h).
-import { domid_t, uint16_t, uint32_t, uint64_t, XEN_GUEST_HANDLE, xen_pfn_t, xen_ulong_t } from './scalars.ts';
+import { physdev_pci_device } from './physdev.ts';
+import { domid_t, uint8_t, uint16_t, uint32_t, uint64_t, XEN_GUEST_HANDLE, xen_pfn_t, xen_ulong_t } from './scalars.ts';
 import { struct, union } from './struct.ts';
 
 /** `XENMEM_*`. */
@@ -121,6 +122,21 @@ export const xen_mem_acquire_resource = struct('xen_mem_acquire_resource', {
   pad: uint32_t,
   frame: uint64_t,
   frame_list: XEN_GUEST_HANDLE,
+});
+export const xen_mem_access_op = struct('xen_mem_access_op', {
+  op: uint8_t,
+  access: uint8_t,
+  domid: domid_t,
+  nr: uint32_t,
+  pfn: uint64_t,
+  pfn_list: XEN_GUEST_HANDLE,
+  access_list: XEN_GUEST_HANDLE,
+});
+export const xen_reserved_device_memory_map = struct('xen_reserved_device_memory_map', {
+  flags: uint32_t,
+  nr_entries: uint32_t,
+  buffer: XEN_GUEST_HANDLE,
+  dev: union('dev', { pci: physdev_pci_device }),
 });
 const handle = union('handle', { h: XEN_GUEST_HANDLE, pad: uint64_t });
 export const xen_vnuma_topology_info = struct('xen_vnuma_topology_info', {

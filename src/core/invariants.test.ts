@@ -139,6 +139,7 @@ const breakages: readonly [string, (host: CoreHost) => void][] = [
   ['mm.countsFitTogether', ({ xen }) => changeFrame(xen, 5, { foreign_refs: 2 })],
   ['mm.countsFitTogether', ({ xen }) => changeFrame(xen, 5, { pinned: true })],
   ['mm.countsFitTogether', ({ xen }) => changeFrame(xen, 5, { linear: 1 })],
+  ['mm.countsFitTogether', ({ xen }) => changeFrame(xen, 1, { type: 'pae_xen_l2_table', type_count: 2, refs: 2 })],
   [
     'mm.pageTableIsNeverWritten',
     ({ xen }) => xen.gnttab.active.of(4)!.writers.put(0, 1) ?? xen.gnttab.active.of(4)!.mfn.put(0, xen.p2m.mfn(4, 3)),

@@ -2,7 +2,6 @@
 
 import { HYPERVISOR } from '../abi/hypercall.ts';
 import { SCHEDOP } from '../abi/sched.ts';
-import { HVMOP } from '../abi/sub-operations.ts';
 import { Call, type Caller, type Port, type Result, uint } from './call.ts';
 import { type Codecs, perform } from './codec.ts';
 import { performDmOp } from './dm.ts';
@@ -74,8 +73,6 @@ function performCall(call: Call): Result {
   if (codecs === schedOp && cmd === SCHEDOP.shutdown) return performShutdown(call, at);
   if (codecs === hvmOp && bareHvmOp[cmd])
     return takesNothing(call) ? perform(call, bareHvmOp[cmd], at, cmd) : call.refuse('EINVAL', cmd);
-  // No processor of AMD's has second page tables for a guest.
-  if (codecs === hvmOp && cmd === HVMOP.altp2m) return call.refuse('EOPNOTSUPP', cmd);
   const codec = codecs[cmd];
   return codec ? perform(call, codec, at, cmd) : call.refuse('ENOSYS', cmd);
 }

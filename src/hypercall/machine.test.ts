@@ -36,6 +36,25 @@ describe('physdev_op', () => {
   });
 });
 
+describe('memory_op', () => {
+  const op = HYPERVISOR.memory_op;
+  const access = (dom: number) => bytes([16, 1], [16, dom], [32, 0], [64, 0], [64, 0], [64, 0]);
+  test('regions of devices: there are none', () => {
+    const host = hostOf();
+    expect(rc(host, op, [27, AT], bytes([32, 1], [32, 5], [64, AT], [32, 0]), dom0)).toBe(0);
+    expect(word(host, 4, 0)).toBe(0);
+    expect(rc(host, op, [27, AT], bytes([32, 2], [32, 5], [64, AT], [32, 0]), dom0)).toBe(E('EINVAL'));
+  });
+  test.each<[string, number, Uint8Array | undefined, number]>([
+    ['of an HVM domain', AT, access(2), E('EINVAL')],
+    ['of a PV domain', AT, access(1), E('EINVAL')],
+    ['of nobody', AT, access(77), E('ESRCH')],
+    ['nowhere', 0x100000, undefined, E('EFAULT')],
+  ])('accesses %s', (_, at, struct, expected) => {
+    expect(rc(hostOf(), op, [21, at], struct, dom0)).toBe(expected);
+  });
+});
+
 describe('hvm_op', () => {
   const op = HYPERVISOR.hvm_op;
   const param = (index: number, value: number | bigint, dom = 0x7ff0) => bytes([16, dom], [16, 0], [32, index], [64, value]);
@@ -51,10 +70,18 @@ describe('hvm_op', () => {
     ['of a PV domain', 1, AT, param(0, 0), E('EINVAL')],
     ['of nobody', 1, AT, param(0, 0, 77), E('ESRCH')],
     ['nowhere', 1, 0x100000, undefined, E('EFAULT')],
+    ['altp2m, whatever stands there', 25, 0x100000, undefined, E('EOPNOTSUPP')],
+    ['more traced than there is room for', 11, AT, bytes([16, 1], [16, 29], [64, 0], [64, 0], [64, 0], [32, 0]), E('EINVAL')],
     ['flush_tlbs with a structure', 5, AT, undefined, E('EINVAL')],
     ['unknown', 99, AT, undefined, E('ENOSYS')],
   ])('%s', (_, cmd, at, struct, expected) => {
     expect(rc(hostOf(), op, [cmd, at], struct)).toBe(expected);
+  });
+  test('what is traced is the bytes that count', () => {
+    const host = hostOf();
+    const given = bytes([16, 0x123], [16, 3], [32, 0x44332211], [64, 0], [64, 0], [64, 0]);
+    expect(rc(host, op, [11, AT], given, { domid: 2 })).toBe(0);
+    expect(last(host).command).toEqual({ type: 'hvm.xentrace', domid: 2, event: 0x123, extra: Uint8Array.of(0x11, 0x22, 0x33) });
   });
   test('get_time is the system time', () => {
     const host = hostOf();

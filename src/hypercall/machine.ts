@@ -5,7 +5,7 @@ import * as hvm from '../abi/hvm.ts';
 import * as physdev from '../abi/physdev.ts';
 import { HVMOP, PHYSDEVOP } from '../abi/sub-operations.ts';
 import { type Call, done, goOn, type Result, uint } from './call.ts';
-import { type Codecs, codec } from './codec.ts';
+import { type Codecs, codec, Refusal } from './codec.ts';
 
 const pci = codec('physdev.pci_device_remove', physdev.physdev_pci_device);
 const physfn = { physfn_bus: 'physfn.bus', physfn_devfn: 'physfn.devfn' };
@@ -56,6 +56,15 @@ export const hvmOp: Codecs = {
   [HVMOP.get_time]: codec('hvm.get_time', undefined, {
     write: ({ now }, _, call) => call.guest.write(hvm.xen_hvm_get_time, call.arg(1), { now: BigInt(now as number) }),
   }),
+  [HVMOP.xentrace]: codec('hvm.xentrace', hvm.xen_hvm_xentrace, {
+    args: {
+      extra: ({ extra, extra_bytes }) =>
+        (extra_bytes as number) > 28
+          ? new Refusal('EINVAL')
+          : Uint8Array.from(extra as number[]).subarray(0, extra_bytes as number),
+    },
+  }),
+  [HVMOP.altp2m]: codec('hvm.altp2m'),
   [HVMOP.get_mem_type]: codec('hvm.get_mem_type', hvm.xen_hvm_get_mem_type, { args: { dom: 'domid' }, out: ['mem_type'] }),
   [HVMOP.set_evtchn_upcall_vector]: codec('hvm.set_evtchn_upcall_vector', hvm.xen_hvm_evtchn_upcall_vector),
 };

@@ -86,6 +86,10 @@ export const memoryOp: Codecs = {
   [XENMEM.remove_from_physmap]: codec('memory.remove_from_physmap', abi.xen_remove_from_physmap, { args: { dom } }),
   [XENMEM.get_sharing_freed_pages]: codec('memory.get_sharing_freed_pages', undefined, { rc: 'nr_pages' }),
   [XENMEM.get_sharing_shared_pages]: codec('memory.get_sharing_shared_pages', undefined, { rc: 'nr_pages' }),
+  [XENMEM.access_op]: codec('memory.access_op', abi.xen_mem_access_op, { args: { dom } }),
+  [XENMEM.reserved_device_memory_map]: codec('memory.reserved_device_memory_map', abi.xen_reserved_device_memory_map, {
+    out: ['nr_entries'],
+  }),
   [XENMEM.get_vnumainfo]: codec('memory.get_vnumainfo', abi.xen_vnuma_topology_info, {
     args: { dom: ({ domid, pad }) => (pad === 0 ? domid : new Refusal('EINVAL')) },
     out: ['nr_vnodes', 'nr_vcpus', 'nr_vmemranges'],

@@ -82,7 +82,7 @@ const left: Readonly<Record<string, string>> = {
   tmem_op: '-ENOSYS, as Xen since 4.13',
   argo_op: '-ENOSYS, as Xen when not configured',
   xenpmu_op: '-EOPNOTSUPP, as Xen without vpmu',
-  hypfs_op: 'not modelled',
+  hypfs_op: 'not modelled: there is no tree of settings',
 };
 /** What Xen answers as it was built: an operation of the vocabulary, for the answer's sake. */
 const notConfigured: Readonly<Record<string, string>> = {
@@ -115,6 +115,7 @@ const notConfigured: Readonly<Record<string, string>> = {
   'hvm.set_pci_link_route': '-ENOSYS, as in Xen: moved to dm_op',
   'hvm.set_mem_access': '-ENOSYS, as in Xen: moved to memory_op',
   'hvm.get_mem_access': '-ENOSYS, as in Xen: moved to memory_op',
+  'hvm.altp2m': "-EOPNOTSUPP, as Xen on AMD's processors",
 };
 /** What is done in part: what is missing. */
 const parts: Readonly<Record<string, string>> = {
@@ -151,14 +152,14 @@ const parts: Readonly<Record<string, string>> = {
   'sysctl.get_cpu_policy': 'of the recorded processor',
   'sysctl.page_offline_op': 'what a domain has stays its own',
   'sysctl.livepatch_op': 'no patch fits',
-  'sysctl.tbuf_op': 'records of the scheduler, of domains, grants, pages populated on demand and hypercalls',
+  'sysctl.tbuf_op':
+    'records of the scheduler, of domains, grants, memory given back or populated on demand, hypercalls, and of guests themselves',
   'sysctl.get_pmstat': 'the number of C-states',
   'platform.get_symbol': 'there are none',
   'platform.enter_acpi_sleep': 'S5, which whoever runs the host has to obey',
   'dm.create_ioreq_server': 'its channels are ordinary ones: the guest could close them',
   'dm.set_ioreq_server_state': 'its pages stay in the physmap',
   'dm.track_dirty_vram': 'all pages count as dirty',
-  'hvm.xentrace': 'arguments are checked, and nothing traced',
 };
 
 /** The page as Markdown; it changes with the code alone. */

@@ -1,7 +1,7 @@
-// hvm_op (xen/arch/x86/hvm/hvm.c) without altp2m.
+// hvm_op (xen/arch/x86/hvm/hvm.c).
 import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import { DOMID_SELF, type DomId, type Ns } from '../../../events/units.ts';
-import type { CommandOf, HvmCommand, Outcome } from '../../../events/vocabulary.ts';
+import type { CommandOf, Fact, HvmCommand, Outcome } from '../../../events/vocabulary.ts';
 import { printk } from '../console/printk.ts';
 import { contains } from '../rangeset.ts';
 import type { Xen } from '../xen.ts';
@@ -28,7 +28,7 @@ export function decide(xen: Xen, command: HvmCommand, now: Ns, guest: GuestReade
       return accept({ now });
     case 'hvm.xentrace':
       if (command.extra.length > MAX_EXTRA || (command.event & ~TRC_EVENT_MASK) !== 0) return refuse('EINVAL');
-      return accept();
+      return xen.trace.isOn ? accept({}, recorded(command)) : accept();
     case 'hvm.get_mem_type':
       return getMemType(xen, command);
     case 'hvm.set_evtchn_upcall_vector':
@@ -41,11 +41,16 @@ export function decide(xen: Xen, command: HvmCommand, now: Ns, guest: GuestReade
     case 'hvm.set_mem_access':
     case 'hvm.get_mem_access':
       return refuse('ENOSYS'); // moved to dm_op and memory_op long ago
+    case 'hvm.altp2m':
+      return refuse('EOPNOTSUPP'); // processors that have it are another maker's
     default:
       return decideDm(xen, command, now, guest);
   }
 }
 
+const recorded = ({ domid, event, extra }: CommandOf<'hvm.xentrace'>): Fact => ({
+  ...{ type: 'trace.guest_recorded', domid, event, extra },
+});
 const MAX_EXTRA = 28; // TRACE_EXTRA_MAX words
 const TRC_EVENT_MASK = 0xfff;
 

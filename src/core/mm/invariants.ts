@@ -20,6 +20,8 @@ export const invariants: Readonly<Record<string, Invariant>> = {
     for (const [mfn, info] of xen.mm.all()) {
       const { type, type_count, refs, foreign_refs, pinned, linear } = info;
       if ((type === 'none') !== (type_count === 0)) yield `frame ${mfn} is ${type}, ${type_count} times`;
+      if (type === 'pae_xen_l2_table' && (type_count !== 1 || pinned))
+        yield `frame ${mfn} is the last table of ${type_count} roots`;
       if (type_count < 0 || type_count > refs) yield `frame ${mfn} has ${refs} references, and ${type_count} of its type`;
       if (foreign_refs < 0 || foreign_refs > refs) yield `frame ${mfn} has ${refs} references, and ${foreign_refs} of others`;
       if ((pinned || linear !== 0) && levelOf(type) === 0) yield `frame ${mfn} is ${type}, and is pinned or maps itself`;

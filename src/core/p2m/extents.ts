@@ -66,6 +66,7 @@ export function decrease(xen: Xen, command: CommandOf<'memory.decrease_reservati
   const left = new Left(xen, dom);
   let nr_done = 0;
   for (const first of gmfns) {
+    if (xen.trace.isOn) left.facts.push({ type: 'trace.reservation_decreased', domid: dom, gmfn: first, extent_order });
     if (!left.takeExtent(first, 2 ** extent_order)) break;
     nr_done++;
   }

@@ -33,7 +33,9 @@ export function evolve(xen: Xen, event: TraceFact): void {
       xen.trace.levels.of(0)!.above.put(event.cpu, event.above ? 1 : 0);
       return;
     case 'trace.hypercall_made':
-      return; // a record, and nothing else
+    case 'trace.guest_recorded':
+    case 'trace.reservation_decreased':
+      return; // records, and nothing else
     default:
       event satisfies never;
   }

@@ -112,8 +112,38 @@ describe('records', () => {
     expect(after).toContainEqual({ event: 0x20100d, cycles: true, extra: [32] });
     expect([...all, ...after].some(({ event }) => event === 0x1f002)).toBe(true);
   });
-  test('a transfer, and a page that is populated when it is touched', () => {
+  test('what a guest says of itself: words, the last of them filled up, and no time', () => {
+    const host = traced(0x0800f000);
+    host.prepare({ type: 'hvm.xentrace', domid: 2, event: 0x123, extra: Uint8Array.of(1, 0, 0, 0, 2, 3) });
+    expect(records(host, host.xen.sched.vcpu.of(2)!.cpu.at(0))).toEqual([{ event: 0x800f123, cycles: false, extra: [1, 0x302] }]);
+    host.prepare(tbuf(5));
+    expect(host.types({ type: 'hvm.xentrace', domid: 2, event: 1, extra: new Uint8Array(0) })).toEqual([]);
+  });
+  test('a mapping, and its end', () => {
     const host = traced(0x0010f000);
+    const entry = entryOffset(1);
+    const table = entryFrame(host.xen, 2, 1);
+    host.memory.put16(table, entry, 1);
+    host.memory.put16(table, entry + 2, 0);
+    host.memory.put32(table, entry + 4, 5);
+    const { handle } = host.answer({ type: 'gnttab.map_grant_ref', domid: 0, dom: 2, ref: 1, readonly: true }) as {
+      handle: number;
+    };
+    host.prepare({ type: 'gnttab.unmap_grant_ref', domid: 0, handle });
+    expect(records(host, 0).map(({ event, extra }) => [event, ...extra])).toEqual([
+      [0x10f001, 2],
+      [0x10f002, 2],
+    ]);
+  });
+  test('memory that goes back, and a transfer, and a page that is populated when it is touched', () => {
+    const host = traced(0x0010f000);
+    const extents = { domid: 0, dom: 2, gmfns: [5, 2 ** 40], extent_order: 0 };
+    expect(host.answer({ type: 'memory.decrease_reservation_extents', ...extents })).toEqual({ nr_done: 1 });
+    expect(records(host, 0)).toEqual(
+      [5, 2 ** 40].map((gmfn) => ({
+        ...{ event: 0x10f005, cycles: false, extra: [gmfn >>> 0, (gmfn / 2 ** 32) >>> 0, 2, 0] },
+      })),
+    );
     const table = entryFrame(host.xen, 2, 0);
     host.memory.put16(table, entryOffset(0), 2);
     host.memory.put16(table, entryOffset(0) + 2, 1);

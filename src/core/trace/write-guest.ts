@@ -28,8 +28,10 @@ const TRC = {
   GRANT_MAP: 0x10f001,
   GRANT_UNMAP: 0x10f002,
   GRANT_TRANSFER: 0x10f003,
+  DECREASE_RESERVATION: 0x10f005,
   POD_POPULATE: 0x10f010,
   HYPERCALL_V2: 0x20100d,
+  GUEST: 0x800f000,
 } as const;
 const RUNSTATE = { running: 0, runnable: 1, blocked: 2, offline: 3 } as const;
 /** A record of lost ones: when, how many, whose, and since when. */
@@ -102,6 +104,14 @@ export function record(xen: Xen, memory: Frames, event: Fact): void {
       put(xen.sched.vcpu.of(domid)!.cpu.at(vcpu), TRC.HYPERCALL_V2, [op], at_ns);
       return;
     }
+    case 'trace.guest_recorded': {
+      const { domid, event: number, extra } = event;
+      put(xen.sched.vcpu.of(domid)!.cpu.at(0), TRC.GUEST | number, wordsOf(extra));
+      return;
+    }
+    case 'gnttab.mapped':
+      put(0, TRC.GRANT_MAP, [event.dom]);
+      return;
     case 'gnttab.unmapped':
       put(0, TRC.GRANT_UNMAP, [event.dom]);
       return;
@@ -113,10 +123,22 @@ export function record(xen: Xen, memory: Frames, event: Fact): void {
       put(0, TRC.POD_POPULATE, [to >>> 0, Math.floor(to / 2 ** 32), mfn >>> 0, Math.floor(mfn / 2 ** 32), domid, 0]);
       return;
     }
+    case 'trace.reservation_decreased': {
+      const { domid, gmfn, extent_order } = event;
+      put(0, TRC.DECREASE_RESERVATION, [gmfn >>> 0, Math.floor(gmfn / 2 ** 32), domid | (extent_order << 16), 0]);
+      return;
+    }
     case 'gnttab.page_transferred':
       put(0, TRC.GRANT_TRANSFER, [event.dom]);
       return;
   }
+}
+/** The last word of odd bytes is filled with zeroes. */
+function wordsOf(bytes: Uint8Array): number[] {
+  const words = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+  words.set(bytes);
+  const view = new DataView(words.buffer);
+  return Array.from({ length: words.length / 4 }, (_, i) => view.getUint32(i * 4, true));
 }
 const REASONS: readonly string[] = ['poweroff', 'reboot', 'suspend', 'crash', 'watchdog', 'soft_reset'];
 
