@@ -172,6 +172,6 @@ function sizeOf({ xen, tables, records, store }: HostSnapshot, counted: WeakSet<
     for (const chunk of chunks) if (isNew(chunk)) for (const { byteLength } of chunk.columns) bytes += byteLength + 100;
     if (isNew(owners)) bytes += owners.length * 40;
   }
-  for (const { size } of [...xen.records, ...records]) bytes += size * 50;
+  for (const one of [...xen.records, ...records]) if (isNew(one)) bytes += one.size * 50;
   return bytes;
 }

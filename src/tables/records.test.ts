@@ -77,8 +77,12 @@ test('undo and restore bring back the digest', () => {
         journal.rollback(mark);
         expect(records.digest()).toBe(digest);
         run(second);
+        const later = records.snapshot();
+        expect(new Map(later)).toEqual(new Map(records.entries()));
+        expect(records.snapshot()).toBe(later);
         records.restore(snapshot);
         expect(records.digest()).toBe(digest);
+        expect(records.snapshot()).toBe(snapshot);
       },
     ),
   );

@@ -10,6 +10,8 @@ export class Records<T extends object> {
   private readonly roots = new Map<number, T>();
   /** Of values whose digest was asked for: they never change. */
   private readonly texts = new WeakMap<T, string>();
+  /** The last snapshot, until something changes: the next one is the same. */
+  private saved: ReadonlyMap<number, T> | undefined;
   constructor(name: string, journal: Journal) {
     this.name = name;
     this.journal = journal;
@@ -49,9 +51,11 @@ export class Records<T extends object> {
     return hash >>> 0;
   }
   snapshot(): ReadonlyMap<number, T> {
-    return new Map(this.roots);
+    this.saved ??= new Map(this.roots);
+    return this.saved;
   }
   restore(snapshot: ReadonlyMap<number, T>): void {
+    this.saved = snapshot;
     this.roots.clear();
     for (const [key, value] of snapshot) this.roots.set(key, value);
   }
@@ -68,6 +72,7 @@ export class Records<T extends object> {
     this.put(key, value);
   }
   private put(key: number, value: T | undefined): void {
+    this.saved = undefined;
     if (value === undefined) this.roots.delete(key);
     else this.roots.set(key, value);
   }
