@@ -83,13 +83,30 @@ export class Left {
   private readonly isPv: boolean;
   private readonly slots: Map<Gfn, DomId>;
 
-  constructor(xen: Xen, dom: DomId) {
+  /** @param before facts that hold by then: what populating a page has changed */
+  constructor(xen: Xen, dom: DomId, before: readonly Fact[] = []) {
     this.xen = xen;
     this.dom = dom;
     this.ranges = xen.p2m.of(dom);
     this.pod = xen.p2m.pod(dom);
     this.isPv = xen.domain.of(0)!.hvm.at(dom) === 0;
     this.slots = new Map(xen.p2m.slotsOf(dom).map((slot) => [slot.gfn, slot.dom]));
+    for (const fact of before) if ('domid' in fact && fact.domid === dom) this.follow(fact);
+  }
+  private follow(fact: Fact): void {
+    switch (fact.type) {
+      case 'p2m.moved': {
+        const mfn = lookup(this.ranges, fact.gfn);
+        this.ranges = insert(remove(this.ranges, fact.gfn, fact.nr_pages), { gfn: fact.to, mfn, count: fact.nr_pages });
+        return;
+      }
+      case 'p2m.pod_marked':
+        this.pod = insert(this.pod, { gfn: fact.gfn, mfn: fact.gfn, count: fact.nr_pages });
+        return;
+      case 'p2m.pod_cleared':
+        this.pod = remove(this.pod, fact.gfn, fact.nr_pages);
+        return;
+    }
   }
   takeExtent(first: number, pages: Pages): boolean {
     const handled = this.isPv ? none : decreaseOnDemand(this, first, pages);

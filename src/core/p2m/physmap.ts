@@ -9,6 +9,7 @@ import { isPrivileged } from '../xsm.ts';
 import { Left } from './extents.ts';
 import { firstFrames, isV2 } from './grant-frames.ts';
 import { populateAt } from './pod.ts';
+import { lookup, overlaps } from './ranges.ts';
 import { UNPLACED } from './state.ts';
 
 /** Whose physmap it is, and whether the caller may change it (xatp_permission_check()). */
@@ -153,7 +154,7 @@ function moveFrame(xen: Xen, dom: DomId, from: Gfn, to: Gfn, guest: GuestReader)
   const { mfn, facts } = frameAt(xen, dom, from, guest);
   if (mfn < 0) return failed('EINVAL');
   if (from === to) return { ok: true, facts };
-  const cleared = clear(xen, dom, to);
+  const cleared = clear(xen, dom, to, facts);
   if (!cleared.ok) return cleared;
   return { ok: true, facts: [...facts, ...cleared.facts, { type: 'p2m.moved', domid: dom, gfn: from, nr_pages: 1, to }] };
 }
@@ -180,16 +181,19 @@ function addFrame(xen: Xen, dom: DomId, gfn: Gfn, mfn: Mfn, foreign: DomId, befo
   return { ok: true, facts: [...before, ...cleared.facts, mapped] };
 }
 
-/** Makes room at a page: memory that stood there is given back, a special page only loses its place. */
-function clear(xen: Xen, dom: DomId, gfn: Gfn): Done {
+/**
+ * Makes room at a page: memory that stood there is given back, a special page only loses its place. `before`: what populating another
+ * page has changed by then, which may have taken the memory there for the cache.
+ */
+function clear(xen: Xen, dom: DomId, gfn: Gfn, before: readonly Fact[] = []): Done {
   const slot = xen.p2m.slot(dom, gfn);
   if (slot !== undefined)
     return slot.dom === dom || isSpecial(xen, slot.dom, slot.mfn)
       ? { ok: true, facts: [{ type: 'p2m.slot_unmapped', domid: dom, gfn }] }
       : failed('ENXIO');
-  if (xen.p2m.isOnDemand(dom, gfn)) return { ok: true, facts: [{ type: 'p2m.pod_cleared', domid: dom, gfn, nr_pages: 1 }] };
-  if (xen.p2m.mfn(dom, gfn) < 0) return { ok: true, facts: [] };
-  const left = new Left(xen, dom);
+  const left = new Left(xen, dom, before);
+  if (overlaps(left.pod, gfn, 1)) return { ok: true, facts: [{ type: 'p2m.pod_cleared', domid: dom, gfn, nr_pages: 1 }] };
+  if (lookup(left.ranges, gfn) < 0) return { ok: true, facts: [] };
   return left.take(gfn) ? { ok: true, facts: left.facts } : failed('EINVAL');
 }
 /** Whether a frame is not of a domain's memory, though it is the domain's: is_special_page(). */

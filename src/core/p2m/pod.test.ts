@@ -149,3 +149,22 @@ test('a domain of 64 GiB, half of it to be populated on demand, is a few facts; 
   expect([512, 1023].every((gfn) => host.xen.p2m.mfn(1, gfn) > 0)).toBe(true);
   expect(host.xen.p2m.isOnDemand(1, 511) && host.xen.p2m.isOnDemand(1, 1024)).toBe(true);
 });
+
+test('a page is populated by the one that was found empty where it then goes', () => {
+  const host = bootedHost();
+  for (const command of [mark([12, 13, 14, 15, 16, 17, 6]), target(8), touch(12), touch(13)]) host.submit(command);
+  const move = (start: number): CoreCommand => ({
+    type: 'memory.add_to_physmap_range',
+    domid: 0,
+    dom: 2,
+    idx: 1,
+    gpfn: 7,
+    size: 6,
+    start,
+  });
+  for (const start of [0, 1, 2, 3, 4]) expect(host.answer(move(start))).toBe('ERESTART');
+  expect(host.answer(move(5))).toEqual({ done: 6 });
+  // Page 6 was to be populated, and nothing was left in the cache: the search found 12, 13 and others empty.
+  expect(host.xen.p2m.isOnDemand(2, 6) || host.xen.p2m.isOnDemand(2, 12)).toBe(false);
+  expect(host.xen.p2m.mfn(2, 12)).toBeGreaterThan(0);
+});
