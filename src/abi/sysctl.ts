@@ -230,3 +230,17 @@ export const xen_cpuid_leaf = struct('xen_cpuid_leaf', {
   d: uint32_t,
 });
 export const xen_msr_entry = struct('xen_msr_entry', { idx: uint32_t, flags: uint32_t, val: uint64_aligned_t });
+
+/** `XEN_SYSCTL_PHYSCAP_*`: what physinfo says that the host can do. */
+export const XEN_SYSCTL_PHYSCAP = {
+  hvm: 1 << 0,
+  pv: 1 << 1,
+  directio: 1 << 2,
+  hap: 1 << 3,
+  shadow: 1 << 4,
+  iommu_hap_pt_share: 1 << 5,
+  vmtrace: 1 << 6,
+  vpmu: 1 << 7,
+  gnttab_v1: 1 << 8,
+  gnttab_v2: 1 << 9,
+} as const;

@@ -1,5 +1,4 @@
 // xenolog events: what happened, a line for each fact and for each refusal.
-
 import type { Log } from '../../../events/log.ts';
 import { eventsOf } from '../../../events/step.ts';
 import type { DomId } from '../../../events/units.ts';

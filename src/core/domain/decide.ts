@@ -3,6 +3,7 @@ import { accept, type GuestReader, refuse } from '../../../events/step.ts';
 import { DOMID_FIRST_RESERVED, DOMID_XEN, type DomId, kibToPages, type Ns } from '../../../events/units.ts';
 import type { CommandOf, DomainCommand, Fact, Outcome } from '../../../events/vocabulary.ts';
 import { XEN_DOMCTL_CDF, XEN_DOMINF } from '../../abi/domctl.ts';
+import { XEN_SYSCTL_PHYSCAP } from '../../abi/sysctl.ts';
 import { VIRQ } from '../../abi/virq.ts';
 import { printk } from '../console/printk.ts';
 import { raiseGlobalVirq } from '../evtchn/decide.ts';
@@ -150,13 +151,15 @@ const machine = (xen: Xen) => ({
   cpu_khz: xen.clock.tscKhz,
   max_mfn: xen.p2m.maxMfn,
   capabilities:
-    PHYSCAP.hvm | PHYSCAP.pv | PHYSCAP.hap | PHYSCAP.gnttab_v1 | PHYSCAP.gnttab_v2 | (xen.iommu ? PHYSCAP.directio : 0),
+    XEN_SYSCTL_PHYSCAP.hvm |
+    XEN_SYSCTL_PHYSCAP.pv |
+    XEN_SYSCTL_PHYSCAP.hap |
+    XEN_SYSCTL_PHYSCAP.gnttab_v1 |
+    XEN_SYSCTL_PHYSCAP.gnttab_v2 |
+    (xen.iommu ? XEN_SYSCTL_PHYSCAP.directio : 0),
   arch_capabilities: 0,
   hw_cap: HW_CAP,
 });
-/** XEN_SYSCTL_PHYSCAP_* of public/sysctl.h. */
-const PHYSCAP = { hvm: 1 << 0, pv: 1 << 1, directio: 1 << 2, hap: 1 << 3, gnttab_v1: 1 << 8, gnttab_v2: 1 << 9 } as const;
-
 /** Makes a domain with what it has from the start: a shared info page and the first frame of its grant table. */
 function createdomain(xen: Xen, command: CommandOf<'domctl.createdomain'>, now: Ns, guest: GuestReader): Outcome {
   const { domain, ssidref, handle, max_vcpus, hvm } = command;

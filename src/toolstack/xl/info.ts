@@ -1,6 +1,7 @@
 // `xl info` (tools/xl/xl_info.c): what the hypervisor says of the machine and of itself. Of dom0's kernel there is nothing to say.
 import { pagesToMib } from '../../../events/units.ts';
 import { XEN_SCHEDULER, XEN_SYSCTL_CPUPOOL_OP } from '../../abi/scheduler.ts';
+import { XEN_SYSCTL_PHYSCAP } from '../../abi/sysctl.ts';
 import { answer, type Plan } from '../libxl/plan.ts';
 import { failed, type Job, leaving, say } from './job.ts';
 
@@ -63,21 +64,21 @@ export const infoPlan: Plan<Job> = {
   ...leaving(),
 };
 
-/** `XEN_SYSCTL_PHYSCAP_*`, in the order in which xl says them. */
+/** In the order in which xl says them. */
 function virtualCapabilities(bits: number): string[] {
-  const has = (bit: number): boolean => ((bits >>> bit) & 1) === 1;
+  const has = (capability: keyof typeof XEN_SYSCTL_PHYSCAP): boolean => (bits & XEN_SYSCTL_PHYSCAP[capability]) !== 0;
   const names: readonly (readonly [string, boolean])[] = [
-    ['pv', has(1)],
-    ['hvm', has(0)],
-    ['hvm_directio', has(0) && has(2)],
-    ['pv_directio', has(1) && has(2)],
-    ['hap', has(3)],
-    ['shadow', has(4)],
-    ['iommu_hap_pt_share', has(5)],
-    ['vmtrace', has(6)],
-    ['vpmu', has(7)],
-    ['gnttab-v1', has(8)],
-    ['gnttab-v2', has(9)],
+    ['pv', has('pv')],
+    ['hvm', has('hvm')],
+    ['hvm_directio', has('hvm') && has('directio')],
+    ['pv_directio', has('pv') && has('directio')],
+    ['hap', has('hap')],
+    ['shadow', has('shadow')],
+    ['iommu_hap_pt_share', has('iommu_hap_pt_share')],
+    ['vmtrace', has('vmtrace')],
+    ['vpmu', has('vpmu')],
+    ['gnttab-v1', has('gnttab_v1')],
+    ['gnttab-v2', has('gnttab_v2')],
   ];
   return names.filter(([, there]) => there).map(([name]) => name);
 }
