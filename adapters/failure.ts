@@ -10,10 +10,15 @@ export class Failure extends Error {
 
 /** What a call of the operating system failed with, in words: `error` is what node:fs throws. */
 export function systemFailure(verb: string, path: string, error: unknown, exitCode = 1): Failure {
-  const code = (error as { code?: unknown } | undefined)?.code;
+  const { code } = (error ?? {}) as { code?: unknown };
   const [what, advice] = reasons[String(code)] ?? [String(code ?? error), 'see what the system says about it'];
   return new Failure(`can not ${verb}: ${what}`, path, advice, exitCode);
 }
+/** The file that a call failed at, where the error names it; where several stand for one that a person has named. */
+export const failedAt = (error: unknown, path: string): string => {
+  const named = (error as { path?: unknown } | undefined)?.path;
+  return typeof named === 'string' ? named : path;
+};
 const reasons: Readonly<Record<string, readonly [what: string, advice: string]>> = {
   ENOENT: ['there is no such file or directory', 'correct the path'],
   EACCES: ['permission denied', 'change its permissions, or run as somebody who may'],
@@ -21,5 +26,12 @@ const reasons: Readonly<Record<string, readonly [what: string, advice: string]>>
   ENOTDIR: ['a part of the path is no directory', 'correct the path'],
   ENOSPC: ['no space is left', 'free some space, or write elsewhere'],
   EROFS: ['the file system is read-only', 'write elsewhere'],
+  EEXIST: ['there is something of this name already', 'name another one, or move it away'],
+  ELOOP: ['its symbolic links lead nowhere', 'correct the links'],
+  ENAMETOOLONG: ['the name is too long', 'choose a shorter one'],
+  EFBIG: ['the file would be larger than is allowed', 'raise the limit (ulimit -f), or write elsewhere'],
+  EDQUOT: ['the disk quota is used up', 'free some space, or write elsewhere'],
+  EIO: ['the disk failed', 'see what the system says about it, and write elsewhere'],
+  EPIPE: ['nobody reads it any more', 'let its reader go on to the end'],
   EMFILE: ['too many files are open', 'raise the limit (ulimit -n)'],
 };

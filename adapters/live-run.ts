@@ -10,7 +10,7 @@ import { version } from '../index.ts';
 import { type Dispatcher, Recording } from '../machines/index.ts';
 import { type Divergence, decodeCheckpoint, describeDivergence, encodeCheckpoint, resumeHost, same } from '../replay/index.ts';
 import type { HostConfig } from '../src/host-config.ts';
-import { Failure, systemFailure } from './failure.ts';
+import { Failure, failedAt, systemFailure } from './failure.ts';
 import { type OpenCache, openCache } from './file-store/cache-file.ts';
 import { type FileLayer, nodeFiles, writeAll } from './file-store/file-layer.ts';
 import { type Durability, FileStore, resumeRun, type StoppedRun, storeFailure } from './file-store/file-store.ts';
@@ -159,7 +159,7 @@ export class LiveRun {
           UNUSABLE,
         );
     } catch (error) {
-      throw error instanceof Failure ? error : systemFailure('prepare the directory', directory, error);
+      throw error instanceof Failure ? error : systemFailure('prepare the directory', failedAt(error, directory), error);
     }
   }
 

@@ -2,7 +2,9 @@
 import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Log, LogError } from '../events/log.ts';
-import { Failure, systemFailure } from './failure.ts';
+import { Failure, failedAt, systemFailure } from './failure.ts';
+import { nodeFiles } from './file-store/file-layer.ts';
+import { firstPath } from './file-store/parts.ts';
 import { readRun } from './file-store/recover.ts';
 import { type LmdbAddress, lmdbAddress } from './lmdb-store/database.ts';
 import { readLmdb } from './lmdb-store/lmdb-store.ts';
@@ -53,9 +55,12 @@ export function openLog(name: string): Log {
     let log: Log | undefined;
     try {
       const database = lmdbAddress(path);
+      if (!database && nodeFiles.special(path))
+        throw new Failure('it is no file', path, 'a log is read from a file: copy it into one first', UNUSABLE);
       log = database ? readLmdb(database.directory, runOf(database)) : readRun(path);
     } catch (error) {
-      throw error instanceof LogError || error instanceof Failure ? error : systemFailure('read the log', path, error, UNUSABLE);
+      if (error instanceof LogError || error instanceof Failure) throw error;
+      throw systemFailure('read the log', failedAt(error, path), error, UNUSABLE);
     }
     if (!log) throw systemFailure('read the log', path, { code: 'ENOENT' }, UNUSABLE);
     return log;
@@ -63,9 +68,20 @@ export function openLog(name: string): Log {
 }
 
 /** The first file of the run that a live host keeps in a directory; any other name is that of a log itself. */
-export const logAt = (path: string): string =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, RUN) : path;
+export const logAt = (path: string): string => (isDirectory(path) ? join(path, RUN) : path);
 export const RUN = 'run.xlog';
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // Whoever opens it says what is wrong.
+    return false;
+  }
+}
+
+/** Where the first file of a run is, or would be, whichever of its files, links to them or directories was named. */
+export const firstFileOf = (name: string, { header }: Log): string =>
+  firstPath(nodeFiles.real(logAt(name)), header.part?.number ?? 1);
 
 /** @throws Failure where an address names no run */
 export function runOf({ directory, run }: LmdbAddress): string {

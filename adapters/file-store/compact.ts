@@ -4,7 +4,7 @@ import { type Log, LogError } from '../../events/log.ts';
 import { mergeLog } from '../../events/merge.ts';
 import { CheckpointCache, MemoryMedium } from '../../replay/cache.ts';
 import { newestCheckpoint } from '../../replay/resume.ts';
-import { Failure, systemFailure } from '../failure.ts';
+import { Failure, failedAt, systemFailure } from '../failure.ts';
 import { cacheOf } from './cache-file.ts';
 import { type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
 import { takeLock } from './lock.ts';
@@ -15,10 +15,24 @@ import { sha256 } from './sha256.ts';
 /** Bytes are collected up to this many before they are written. */
 const CHUNK = 1 << 20;
 
-/** Writes a log as one file that is not there yet; answers its size. The file is there whole, or not at all. */
+/**
+ * Writes a log as one file that is not there yet; answers its size. The file is there whole, or not at all.
+ *
+ * @throws Failure where there is something of this name, somebody else writes it, or a call fails; LogError where the log is damaged
+ */
 export function writeMerged(log: Log, path: string, files: FileLayer = nodeFiles): number {
-  if (files.source(path)) throw new Failure('there is something of this name already', path, 'name another file, or remove it');
-  return writeWhole(log, path, `${path}-new`, files);
+  const lock = takeLock(path, files);
+  try {
+    const there = files.special(path) || files.source(path);
+    if (typeof there === 'object') there.close?.();
+    if (there) throw new Failure('there is something of this name already', path, 'name another file, or remove it');
+    return writeWhole(log, path, `${path}-new`, files);
+  } catch (error) {
+    if (error instanceof Failure || error instanceof LogError) throw error;
+    throw systemFailure('write the log', path, error);
+  } finally {
+    lock.release();
+  }
 }
 
 function writeWhole(log: Log, path: string, draft: string, files: FileLayer): number {
@@ -70,7 +84,8 @@ export interface Compacted {
  *
  * @throws Failure where somebody writes the run, or a call fails; LogError where it is damaged: nothing is changed then
  */
-export function compactRun(path: string, files: FileLayer = nodeFiles): Compacted {
+export function compactRun(name: string, files: FileLayer = nodeFiles): Compacted {
+  const path = files.real(name);
   const lock = takeLock(path, files);
   try {
     const recovery = recoverLocked(path, files);
@@ -93,7 +108,7 @@ export function compactRun(path: string, files: FileLayer = nodeFiles): Compacte
     return { recovery, files: parts.files.length, before, after: size + cache };
   } catch (error) {
     if (error instanceof Failure || error instanceof LogError) throw error;
-    throw systemFailure('compact the log', path, error);
+    throw systemFailure('compact the log', failedAt(error, path), error);
   } finally {
     lock.release();
   }

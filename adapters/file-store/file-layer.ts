@@ -7,17 +7,21 @@ import {
   fsyncSync,
   ftruncateSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   renameSync,
+  type Stats,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 
+import { dirname, resolve } from 'node:path';
 import type { Source } from '../../events/source.ts';
 
 /** Every call either does its work or throws, as node:fs does, an error with a `code` (`ENOSPC`, `EIO`). */
@@ -36,6 +40,8 @@ export interface FileLayer {
   /** A second name; EEXIST where there is one: the one way to make a file with its content at once, or not at all. */
   link(existing: string, path: string): void;
   unlink(path: string): void;
+  /** The same, or where the symbolic link of this name leads: what stands beside a file stands beside the file itself. */
+  real(path: string): string;
   /** Whether there is something of this name that is no file: a device, a pipe. */
   special(path: string): boolean;
   /** All of a small file; undefined where there is no such file. */
@@ -56,9 +62,18 @@ export const nodeFiles: FileLayer = {
   rename: (from, to) => renameSync(from, to),
   link: (existing, path) => linkSync(existing, path),
   unlink: (path) => unlinkSync(path),
+  real(path) {
+    // /dev/stdout leads to a pipe that has no name.
+    if (nodeFiles.special(path)) return path;
+    let real = path;
+    // As many as Linux follows; what leads on from there fails with ELOOP when it is opened.
+    for (let links = 0; links < 40 && found(lstatSync, real)?.isSymbolicLink(); links++)
+      real = resolve(dirname(real), readlinkSync(real));
+    return real;
+  },
   special(path) {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found !== undefined && !found.isFile();
+    const what = found(statSync, path);
+    return what !== undefined && !what.isFile();
   },
   read(path) {
     try {
@@ -86,6 +101,16 @@ export const nodeFiles: FileLayer = {
     return readdirSync(path);
   },
 };
+
+/** What there is of this name; nothing too where a part of the path is no directory, which opening it tells. */
+function found(look: (path: string) => Stats, path: string): Stats | undefined {
+  try {
+    return look(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) return undefined;
+    throw error;
+  }
+}
 
 function readAt(fd: number, at: number, length: number): Uint8Array {
   const bytes = new Uint8Array(Math.max(0, length));

@@ -62,17 +62,23 @@ export class FileStore extends KeptStore {
 
   /** @throws Failure where the files can not be made, or somebody else writes this run */
   constructor(
-    { path, header, durability, files = nodeFiles, clock = () => performance.now() }: FileStoreOptions,
+    { path: name, header, durability, files = nodeFiles, clock = () => performance.now() }: FileStoreOptions,
     continued?: Continued,
   ) {
     super();
-    this.path = path;
+    let special: boolean;
+    try {
+      // What goes into a device or a pipe is nobody's to read again: nothing stands beside it.
+      special = files.special(name);
+      this.path = files.real(name);
+    } catch (error) {
+      throw systemFailure('write the log', name, error);
+    }
+    const { path } = this;
     this.header = header;
     this.files = files;
     this.clock = clock;
     this.syncedAt = clock();
-    // What goes into a device or a pipe is nobody's to read again: nothing stands beside it.
-    const special = files.special(path);
     this.durability = special ? 'none' : durability;
     this.lock = continued?.lock ?? (special ? { release: () => {} } : takeLock(path, files));
     try {
@@ -210,7 +216,8 @@ export interface StoppedRun {
  * @throws Failure where somebody writes it, or where it can not be repaired; LogError where it is damaged
  */
 export function resumeRun(options: Omit<FileStoreOptions, 'header'>): StoppedRun | undefined {
-  const { path, files = nodeFiles } = options;
+  const { files = nodeFiles } = options;
+  const path = files.real(options.path);
   const lock = takeLock(path, files);
   try {
     const found = findParts(path, files);
@@ -228,7 +235,7 @@ export function resumeRun(options: Omit<FileStoreOptions, 'header'>): StoppedRun
         const { steps, chain } = log.sealed;
         const number = log.lastPart + 1;
         const part = { number, first: steps, run: log.run, follows: hexOf(chain) };
-        return new FileStore({ ...options, header: { ...log.header, part } }, { lock, number, run: log.run, checkpoint });
+        return new FileStore({ ...options, path, header: { ...log.header, part } }, { lock, number, run: log.run, checkpoint });
       },
       release() {
         log.close();

@@ -16,7 +16,7 @@ export function partPath(path: string, number: number): string {
 }
 
 /** The first file's place, from that of file `number`: the same where the file has another name than it would get. */
-function firstPath(path: string, number: number): string {
+export function firstPath(path: string, number: number): string {
   const ending = partPath(EXTENSION, number);
   if (number === 1) return path;
   if (path.endsWith(ending)) return `${path.slice(0, -ending.length)}${EXTENSION}`;

@@ -4,7 +4,7 @@ import { joined } from '../../events/bytes.ts';
 import { Log, LogError } from '../../events/log.ts';
 import { type Source, withTail } from '../../events/source.ts';
 import { OpenBlock } from '../../events/store.ts';
-import { Failure, systemFailure } from '../failure.ts';
+import { Failure, failedAt, systemFailure } from '../failure.ts';
 import { type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
 import { takeLock } from './lock.ts';
 import { findParts, type PartFile, type PartFiles } from './parts.ts';
@@ -31,7 +31,7 @@ export interface Recovery {
  * @throws LogError where it is no log, or a damaged one; what node:fs throws where it can not be read
  */
 export function readRun(path: string, files: FileLayer = nodeFiles): Log | undefined {
-  const run = examine(path, files);
+  const run = examine(files.real(path), files);
   if (!run) return undefined;
   const { log, sidecar, parts } = run;
   const { stranger } = parts;
@@ -65,7 +65,8 @@ export function readRun(path: string, files: FileLayer = nodeFiles): Log | undef
  * @throws Failure where somebody writes the run, where the sidecar may not be used (nothing is changed then), or where a call fails
  * @throws LogError where it is no log, or a damaged one
  */
-export function recoverLog(path: string, files: FileLayer = nodeFiles): Recovery {
+export function recoverLog(name: string, files: FileLayer = nodeFiles): Recovery {
+  const path = files.real(name);
   const lock = takeLock(path, files);
   try {
     return recoverLocked(path, files);
@@ -86,7 +87,7 @@ export function recoverLocked(path: string, files: FileLayer): Recovery {
     }
   } catch (error) {
     if (error instanceof Failure || error instanceof LogError) throw error;
-    throw systemFailure('repair the log', path, error);
+    throw systemFailure('repair the log', failedAt(error, path), error);
   }
 }
 const REFUSED = 2;

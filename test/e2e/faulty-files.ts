@@ -70,6 +70,9 @@ export class FaultyFiles implements FileLayer {
     this.called('unlink');
     if (!this.disk.delete(path)) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
   }
+  real(path: string): string {
+    return path;
+  }
   special(): boolean {
     return false;
   }

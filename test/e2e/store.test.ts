@@ -1,6 +1,6 @@
 // Stores: one contract for all of them, and for the file store every fault that a disk, a system or a person can bring.
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -508,6 +508,24 @@ describe('two writers', () => {
     fill(first, 3, 5);
     expect(first.close(end(5))).toEqual({ ok: true, steps: 5 });
     expect(readRun(path)).toMatchObject({ length: 5, end: end(5) });
+  });
+  test('a link is the run that it leads to: one writer, one sidecar, one lock', () => {
+    const path = join(directory, 'linked.xlog');
+    const link = join(directory, 'link.xlog');
+    symlinkSync('linked.xlog', link);
+    const first = new FileStore({ path, header, durability: 'batch' });
+    fill(first, 0, 3);
+    first.acknowledge();
+    expect(readRun(link)).toMatchObject({ length: 3 });
+    const refused = `process ${process.pid} is writing this run`;
+    expect(() => new FileStore({ path: link, header, durability: 'batch' })).toThrow(refused);
+    expect(() => recoverLog(link)).toThrow(refused);
+    expect(first.close(end(3))).toEqual({ ok: true, steps: 3 });
+    const second = new FileStore({ path: link, header, durability: 'batch' });
+    expect([existsSync(`${path}-wal`), existsSync(`${link}-wal`)]).toEqual([true, false]);
+    second.seal();
+    expect(readRun(path)).toMatchObject({ length: 0 });
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
   });
   test('the lock of a process that is no more is taken over', () => {
     const path = join(directory, 'stale.xlog');

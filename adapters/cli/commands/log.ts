@@ -11,7 +11,7 @@ import { findParts } from '../../file-store/parts.ts';
 import { recoverLog } from '../../file-store/recover.ts';
 import { isDatabase, lmdbAddress, noDatabase, openEnvironment, runsIn } from '../../lmdb-store/database.ts';
 import { repairLmdb } from '../../lmdb-store/lmdb-store.ts';
-import { judgeLog, logAt, runOf } from '../../log-file.ts';
+import { firstFileOf, judgeLog, logAt, runOf } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
@@ -40,7 +40,7 @@ export function logInfo(name: string, { json }: LogOptions, output: Output): num
       blobBytes += bytes.length;
     }
   });
-  const cache = database ? undefined : openCache(path, log, 'read');
+  const cache = database ? undefined : openCache(firstFileOf(path, log), log, 'read');
   const checkpoints = cache?.cache.list().map(({ seq }) => seq) ?? [];
   const info = {
     format: log.format,
@@ -98,14 +98,15 @@ function listRuns(directory: string, json: boolean, output: Output): number {
 
 /** The files of a run, each with its digest. A run in a database is as a file of the same bytes. */
 const filesOf = (path: string, log: Log): { readonly path: string; readonly bytes: number; readonly sha256: string }[] =>
-  (lmdbAddress(path) ? [{ path, source: bytesSource(log.tail(0)) }] : (findParts(path, nodeFiles)?.files ?? [])).map(
-    ({ path: file, source }) => {
-      const hash = createHash('sha256');
-      for (let at = 0; at < source.size; at += CHUNK) hash.update(source.read(at, CHUNK));
-      source.close?.();
-      return { path: file, bytes: source.size, sha256: hash.digest('hex') };
-    },
-  );
+  (lmdbAddress(path)
+    ? [{ path, source: bytesSource(log.tail(0)) }]
+    : (findParts(nodeFiles.real(path), nodeFiles)?.files ?? [])
+  ).map(({ path: file, source }) => {
+    const hash = createHash('sha256');
+    for (let at = 0; at < source.size; at += CHUNK) hash.update(source.read(at, CHUNK));
+    source.close?.();
+    return { path: file, bytes: source.size, sha256: hash.digest('hex') };
+  });
 
 /**
  * Reads every block and every step of a log, and every checkpoint beside it. 0: it is whole; 1: it was cut, but what is there is good; a
@@ -118,7 +119,7 @@ export function logCheck(name: string, { json }: LogOptions, output: Output): nu
   judgeLog(path, () => {
     for (const _ of log.steps()) steps++;
   });
-  const cache = lmdbAddress(path) ? undefined : openCache(path, log, 'read')?.cache;
+  const cache = lmdbAddress(path) ? undefined : openCache(firstFileOf(path, log), log, 'read')?.cache;
   const damaged = (cache?.list() ?? []).filter(({ seq }) => !cache!.read(seq)).map(({ seq }) => seq);
   if (json) {
     output.json({
