@@ -1,10 +1,12 @@
 // A place in a run that can be moved, forwards and backwards: the state, the actors and the memory of any moment.
-import { type Log, STEPS_PER_BLOCK } from '../events/log.ts';
+import { type Log, LogError, STEPS_PER_BLOCK } from '../events/log.ts';
 import type { Ns } from '../events/units.ts';
 import type { Directory } from '../machines/system/directory.ts';
 import type { Checkpoint, Dispatcher } from '../machines/system/dispatcher.ts';
 import { evolve, type Host, type HostSnapshot } from '../src/host.ts';
+import type { Image } from '../src/storage/image.ts';
 import type { CheckpointCache } from './cache.ts';
+import type { Divergence } from './divergence.ts';
 import { emptyHost, newHost } from './fold.ts';
 import { follow } from './follow.ts';
 import { reenact } from './reenact.ts';
@@ -17,6 +19,8 @@ export interface CursorOptions {
   readonly mostBytes?: number;
   /** Where states and hosts of earlier cursors are, and where this one leaves some for later ones. */
   readonly cache?: CheckpointCache | undefined;
+  /** Images that the log does not carry, by the digests in its header. */
+  readonly found?: ReadonlyMap<string, Image>;
 }
 
 /** A longer way than this, in steps, is worth leaving a state in the cache. */
@@ -26,6 +30,7 @@ export class Cursor {
   private readonly log: Log;
   private readonly cache: CheckpointCache | undefined;
   private readonly mostBytes: number;
+  private readonly found: ReadonlyMap<string, Image> | undefined;
   private every: number;
   /** The states before the steps `every`, 2 * `every` ...: those that somebody has come by. */
   private states = new Map<number, HostSnapshot>();
@@ -33,11 +38,12 @@ export class Cursor {
   private counted = new WeakSet<object>();
   private readonly checkpoints: Checkpoint[] = [];
 
-  constructor(log: Log, { every = STEPS_PER_BLOCK, mostBytes = 2 ** 29, cache }: CursorOptions = {}) {
+  constructor(log: Log, { every = STEPS_PER_BLOCK, mostBytes = 2 ** 29, cache, found }: CursorOptions = {}) {
     this.log = log;
     this.every = every;
     this.mostBytes = mostBytes;
     this.cache = cache;
+    this.found = found;
   }
 
   /** The first step after this moment: the state "at" a time is the one before that step. */
@@ -67,15 +73,27 @@ export class Cursor {
     this.fold(host, from, seq);
     return host;
   }
-  /** The actors as they were before step `seq`. */
+  /** The actors as they were before step `seq`. @throws LogError where they do otherwise than the log by then */
   actorsAt(seq: number): Directory {
     const from = this.hostBefore(seq);
-    return follow(this.log, { until: seq, ...(from && { from }) }).directory;
+    const { directory, divergence } = follow(this.log, { until: seq, ...(from && { from }) });
+    if (divergence) throw parted(divergence, 'follow');
+    return directory;
   }
-  /** The whole host, with memory, at the first quiet moment at which step `seq` has not been taken or has just been. */
+  /**
+   * The whole host, with memory, at the first quiet moment at which step `seq` has not been taken or has just been.
+   *
+   * @throws LogError where it does otherwise than the log by then: that is no moment of the run
+   */
   hostAt(seq: number): Dispatcher {
     const from = this.hostBefore(seq);
-    return reenact(this.log, { ...(from && { from }), until: seq }).dispatcher;
+    const { dispatcher, divergence } = reenact(this.log, {
+      ...(from && { from }),
+      ...(this.found && { found: this.found }),
+      until: seq,
+    });
+    if (divergence) throw parted(divergence, 'reenact');
+    return dispatcher;
   }
 
   /** Re-enacts the run once and keeps checkpoints of the whole host, so that `hostAt` starts at the nearest one. */
@@ -175,3 +193,6 @@ function sizeOf({ xen, tables, records, store }: HostSnapshot, counted: WeakSet<
   for (const one of [...xen.records, ...records]) if (isNew(one)) bytes += one.size * 50;
   return bytes;
 }
+
+const parted = ({ seq, what }: Divergence, replay: string): LogError =>
+  new LogError(`this xenolog does otherwise than the log at step ${seq} (${what}); see what replay --${replay} says of it`);

@@ -25,7 +25,7 @@ export function loggedImages(log: Log, found: ReadonlyMap<string, Image> = new M
     // What was compared with its digest need not be compared again.
     const compared = new Set<number>();
     const bring = (chunk: number, digest: Uint8Array | undefined): Uint8Array => {
-      if (!brought) throw new LogError(`the log does not carry ${describeImage(image)}: bring it with --image`);
+      if (!brought) throw new LogError(`the log does not carry ${describeImage(image)}: bring it with --image FILE`);
       const first = chunk * CHUNK_SECTORS;
       const piece = new Uint8Array(Math.min(CHUNK_SECTORS, sectors - first) * SECTOR_SIZE);
       brought.read(first, piece);

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import type { Log } from '../../events/log.ts';
 import { Cursor } from '../../replay/index.ts';
+import type { Image } from '../../src/storage/image.ts';
+import { fileImage } from '../file-image.ts';
 import { openCache } from '../file-store/cache-file.ts';
 import { lockOf } from '../file-store/lock.ts';
 import { lmdbAddress } from '../lmdb-store/database.ts';
-import { openLog } from '../log-file.ts';
+import { firstFileOf, openLog } from '../log-file.ts';
 
 /** Opens a log; what was lost at its end is said on stderr, and no reason to stop. */
 export function openRun(path: string): Log {
@@ -17,16 +19,27 @@ export function openRun(path: string): Log {
 const LONG = 1 << 18;
 
 /** A cursor that uses the checkpoints beside a log, and adds to them where the log is long and nobody is writing it. */
-export function openCursor(path: string, log: Log): Cursor {
-  if (lmdbAddress(path)) return new Cursor(log);
+export function openCursor(name: string, log: Log, images?: readonly string[]): Cursor {
+  const found = broughtImages(images ?? []);
+  if (lmdbAddress(name)) return new Cursor(log, { found });
   try {
+    const path = firstFileOf(name, log);
     const mode = log.length > LONG && !existsSync(lockOf(path)) ? 'write' : 'read';
     const open = mode === 'write' ? openCache(path, log, 'write') : openCache(path, log, 'read');
     if (open?.cache.problem !== undefined)
       process.stderr.write(`xenolog: of the checkpoints of this run, ${open.cache.problem} (${path}-cache): going on without\n`);
-    return new Cursor(log, { cache: open?.cache });
+    return new Cursor(log, { cache: open?.cache, found });
   } catch {
     // A cache that can not be read or made: the log has everything.
-    return new Cursor(log);
+    return new Cursor(log, { found });
   }
 }
+
+/** Disks that a log does not carry, by their digests, which tell which they are. */
+export const broughtImages = (paths: readonly string[]): ReadonlyMap<string, Image> =>
+  new Map(
+    paths.map((path) => {
+      const image = fileImage(path);
+      return [image.sha256(), image];
+    }),
+  );

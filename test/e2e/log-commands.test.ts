@@ -201,6 +201,9 @@ describe('diff', () => {
 
 describe('--embed', () => {
   const images = ['server.img', 'client01.img', 'client02.img'].map((name) => join(dirname(SCENARIO), name));
+  beforeAll(() => {
+    expect(xenolog('run', SCENARIO, '--quiet', '-o', at('reads.xlog')).status).toBe(0);
+  });
   test.each(['hashes', 'none'])('%s: folds and verifies, and says by digest what is missing for the rest', (embed) => {
     const path = at(`${embed}.xlog`);
     expect(xenolog('run', SCENARIO, '--quiet', '--embed', embed, '-o', path).status).toBe(0);
@@ -218,6 +221,18 @@ describe('--embed', () => {
     expect(xenolog('replay', path, '--reenact')).toMatchObject({ status: 2, stderr: expect.stringContaining(digest) });
     expect(xenolog('replay', path, '--reenact', '--image', ...images)).toMatchObject({ status: 0 });
     expect(() => reenact(openLog(path))).toThrow(/does not carry the image .*SHA-256/);
+    const brought = images.flatMap((image) => ['--image', image]);
+    for (const look of [
+      ['inspect', path, '--at', '20s', '--memory', '1:0'],
+      ['xl', '--run', path, '--at', '20s', 'list'],
+    ]) {
+      expect(xenolog(...look)).toMatchObject({ status: 2, stderr: expect.stringMatching(/bring it with --image FILE$/m) });
+      const [command, ...rest] = look;
+      const [one, ...others] = rest;
+      const words = command === 'xl' ? [one!, others[0]!, ...brought, ...others.slice(1)] : [...rest, ...brought];
+      const whole = xenolog(...look.map((word) => (word === path ? at('reads.xlog') : word)));
+      expect(xenolog(command!, ...words)).toEqual(whole);
+    }
   });
   test('hashes: another image of the same digest in the header is noticed at the first sector that differs', () => {
     const log = openLog(at('hashes.xlog'));

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type AnyStateMachine, StateMachine } from 'xstate';
-import { Log } from '../../events/log.ts';
+import { joined } from '../../events/bytes.ts';
+import { Log, LogWriter } from '../../events/log.ts';
 import { accept } from '../../events/step.ts';
 import type { Command, Outcome } from '../../events/vocabulary.ts';
 import { blkfront } from '../../machines/blkfront.ts';
@@ -146,6 +147,19 @@ describe('what has changed is found, and named', () => {
     expect(followed).not.toBeNull();
     expect(followed?.what).toMatch(/the actor d1\.vbd\.51712 asks otherwise/);
     expect(reenact(played.log, { machines }).divergence).not.toBeNull();
+  });
+
+  test('a moment behind a difference is no moment of the run', () => {
+    const { log } = played;
+    const changed = [...log.steps()].filter((step) => step.command.type === 'vbd.note_served')[2]!.seq;
+    const parts: Uint8Array[] = [];
+    const writer = new LogWriter(log.header, (bytes) => parts.push(bytes));
+    for (const blob of log.blobs()) writer.addBlob(blob);
+    for (const step of log.steps()) writer.append(step.seq === changed ? { ...step, time: step.time + 1 } : step);
+    writer.cut();
+    const cursor = new Cursor(new Log(joined(parts)));
+    expect(cursor.hostAt(changed >> 1).seq).toBeLessThan(changed);
+    expect(() => cursor.hostAt(changed + 100)).toThrow(`does otherwise than the log at step ${changed}`);
   });
 
   test('a changed byte: no replay takes the log', () => {

@@ -19,6 +19,8 @@ export interface InspectOptions {
   readonly table?: string;
   readonly xenstore?: string;
   readonly memory?: string;
+  /** Disks that the log does not carry. */
+  readonly image?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -35,7 +37,7 @@ interface Sight {
 export function inspect(path: string, options: InspectOptions, output: Output): number {
   const log = openRun(path);
   return judgeLog(path, () => {
-    const cursor = openCursor(path, log);
+    const cursor = openCursor(path, log, options.image);
     const moment = momentOf(options.at, log, cursor);
     const sight: Sight = { log, cursor, moment, seq: moment.seq, json: options.json ?? false, output };
     if (options.domain !== undefined) showDomain(options.domain, sight);
@@ -84,7 +86,7 @@ function showDomain(text: string, { cursor, seq, json, output }: Sight): void {
     throw new Failure(
       'no such domain at that moment',
       `--domain ${text}`,
-      `there are ${names.map((one) => one.domid).join(', ')}`,
+      names.length > 0 ? `there are ${names.map((one) => one.domid).join(', ')}` : 'there is none yet: choose a later moment',
     );
   const name = names.find((one) => one.domid === domid)?.name ?? '';
   const directory = cursor.actorsAt(seq);

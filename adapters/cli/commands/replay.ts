@@ -1,10 +1,8 @@
 // xenolog replay: does this code still lead to the same run?
 import { describeDivergence, describeImage, loggedImages, missingImages } from '../../../replay/index.ts';
-import type { Image } from '../../../src/storage/image.ts';
 import { Failure } from '../../failure.ts';
-import { fileImage } from '../../file-image.ts';
 import { judgeLog, UNUSABLE } from '../../log-file.ts';
-import { openRun } from '../open-run.ts';
+import { broughtImages, openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 import { questions, type ReplayName, replayLog, replayNames, type Verdict } from '../replays.ts';
 
@@ -22,7 +20,7 @@ export function replay(path: string, options: ReplayOptions, output: Output): nu
   const log = openRun(path);
   const chosen = replayNames.filter((name) => options[name]);
   const verdicts: Verdict[] = [];
-  const brought = imagesOf(options.image ?? []);
+  const brought = broughtImages(options.image ?? []);
   const missing = judgeLog(path, () => missingImages(log, brought)).map(describeImage);
   if (missing.length > 0 && options.reenact)
     throw new Failure(`the log does not carry ${missing.join(', ')}`, path, 'bring what is missing with --image FILE', UNUSABLE);
@@ -51,15 +49,6 @@ export function replay(path: string, options: ReplayOptions, output: Output): nu
     });
   return verdicts.every(({ divergence }) => divergence === null) ? 0 : DIVERGED;
 }
-
-/** By their digests, which tell which they are. */
-const imagesOf = (paths: readonly string[]): ReadonlyMap<string, Image> =>
-  new Map(
-    paths.map((path) => {
-      const image = fileImage(path);
-      return [image.sha256(), image];
-    }),
-  );
 
 export function describeVerdict({ replay, divergence, ms }: Verdict, steps: number): string[] {
   const name = replay.padEnd(8);

@@ -14,13 +14,15 @@ import type { Output } from '../output.ts';
 export interface XlOptions {
   readonly run?: string;
   readonly at?: string;
+  /** Disks that the log does not carry. */
+  readonly image?: readonly string[];
 }
 
 /** The subcommands of xl that change nothing. */
 const lookingOnly: readonly string[] = ['list', 'domid', 'domname', 'vcpu-list', 'info'];
 
 /** Answers the exit status of xl. */
-export function xl(args: readonly string[], { run, at }: XlOptions, output: Output): number {
+export function xl(args: readonly string[], { run, at, image }: XlOptions, output: Output): number {
   const path = run;
   const argv = args.map(utf8ToByteString);
   if (path === undefined) throw new Failure('no run to look at', 'xenolog xl', 'add --run RUN --at MOMENT');
@@ -30,7 +32,7 @@ export function xl(args: readonly string[], { run, at }: XlOptions, output: Outp
 
   const log = openRun(path);
   return judgeLog(path, () => {
-    const cursor = openCursor(path, log);
+    const cursor = openCursor(path, log, image);
     const moment = momentOf(at, log, cursor);
     if (command === 'console') return showConsole(words, log, cursor, moment.seq, output);
     const { stdout, stderr, rc } = askXl(hostAt(moment, cursor), argv);
