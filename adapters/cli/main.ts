@@ -2,7 +2,7 @@
 // The program xenolog: records runs, replays them, and answers questions about them.
 import { Command, CommanderError } from 'commander';
 import { version } from '../../index.ts';
-import { Failure } from '../failure.ts';
+import { Failure, systemFailure } from '../failure.ts';
 import { ScenarioFailure } from '../load-scenario.ts';
 import { UNUSABLE } from '../log-file.ts';
 import { type XenstoreConformanceOptions, xenstoreConformance } from './commands/conformance.ts';
@@ -23,7 +23,11 @@ import { Output } from './output.ts';
 const USAGE = UNUSABLE;
 const FAULT = 70;
 
-const output = new Output(process.stdout);
+/** What is left where standard output can not be written. */
+let failed = 0;
+const output = new Output(process.stdout, (error) => {
+  process.exitCode = failed = complain(systemFailure('write what there is to say', 'standard output', error));
+});
 
 async function main(): Promise<number> {
   let status = 0;
@@ -109,6 +113,7 @@ function commands(done: (status: number) => void): Command {
     .option('--table <name>', 'the rows in use of one table')
     .option('--xenstore <path>', 'the nodes of XenStore from this path on')
     .option('--memory <dom:gfn>', 'a page of a domain')
+    .option('--image <file...>', 'disks that the log does not carry: without options and with --memory they are needed')
     .option('--json', 'for a program')
     .addHelpText('after', examples('inspect livecd.xlog --at 20s', 'inspect livecd.xlog --at 20s --xenstore /local/domain'))
     .action((path: string, options: InspectOptions) => done(inspect(path, options, output)));
@@ -220,6 +225,12 @@ function commands(done: (status: number) => void): Command {
     .description('what xl would have answered at a moment of a run')
     .requiredOption('--run <run>', 'a log')
     .option('--at <moment>', 'the number of a step, or a time such as 20s')
+    .option(
+      '--image <file>',
+      'a disk that the log does not carry; once for each',
+      (file: string, before: readonly string[]) => [...before, file],
+      [],
+    )
     .allowUnknownOption()
     .addHelpText('after', examples('xl --run livecd.xlog --at 20s list', 'xl --run livecd.xlog --at 40s console server02'))
     .action((args: string[], options: XlOptions) => done(xl(args, options, output)));
@@ -249,4 +260,5 @@ function complain(error: unknown): number {
   return error instanceof Failure ? error.exitCode : FAULT;
 }
 
-process.exitCode = await main();
+const status = await main();
+process.exitCode = failed || status;

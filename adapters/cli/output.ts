@@ -1,4 +1,5 @@
 // Standard output of the program: whole lines, as fast as the reader takes them, and no complaint when it goes away (`| head`).
+// Whatever else it fails with (a full disk) is somebody's to tell.
 
 import type { Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
@@ -12,11 +13,13 @@ export class Output {
   private readonly stream: Writable;
   private waiting = '';
 
-  constructor(stream: Writable) {
+  /** `onFailure` is told once, of whatever is not a reader that went away. */
+  constructor(stream: Writable, onFailure: (error: NodeJS.ErrnoException) => void = () => {}) {
     this.stream = stream;
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
+      const first = !this.closed;
       this.closed = true;
+      if (first && error.code !== 'EPIPE') onFailure(error);
     });
   }
 

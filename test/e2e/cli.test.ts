@@ -1,6 +1,6 @@
 // The program's edges: what goes wrong is said in one line, with what to do and a status; nothing else is touched.
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { crc32 } from '../../events/bytes.ts';
@@ -258,13 +258,61 @@ describe('run', () => {
     );
     expect([status, stderr]).toEqual([0, '']);
   });
-  test('ctrl-c closes the log', async () => {
+  test('standard output that can not be written is said in one line', () => {
+    for (const args of [
+      ['log', 'info', log],
+      ['events', log],
+    ]) {
+      const full = openSync('/dev/full', 'w');
+      const { status, stderr } = spawnSync(process.execPath, [main, ...args], {
+        encoding: 'utf8',
+        stdio: ['ignore', full, 'pipe'],
+      });
+      closeSync(full);
+      expect(complaints(stderr)).toEqual([
+        'xenolog: can not write what there is to say: no space is left (standard output): free some space, or write elsewhere',
+      ]);
+      expect(status).toBe(1);
+    }
+  });
+  test('a log on standard output has nothing else in it', () => {
+    write('a.cfg', config());
+    const into = at('piped.xlog');
+    for (const command of [`> ${into}`, `| cat > ${into}`]) {
+      const line = `${process.execPath} ${main} run ${at('good.yaml')} -o /dev/stdout ${command}`;
+      const { stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+      expect(stderr).toMatch(/\d+ steps, 3s of virtual time/);
+      expect(readFileSync(into).equals(readFileSync(log))).toBe(true);
+    }
+  });
+  test('paths that lead nowhere are no bugs of ours', () => {
+    expect(complaints(xenolog('run', at('good.yaml'), '-o', join(log, 'x')).stderr)).toEqual([
+      'xenolog: can not write the log: a part of the path is no directory (DIR/good.xlog/x): correct the path',
+    ]);
+    expect(complaints(xenolog('events', join(log, 'x')).stderr)).toEqual([
+      'xenolog: can not read the log: a part of the path is no directory (DIR/good.xlog/x): correct the path',
+    ]);
+    expect(complaints(xenolog('log', 'merge', log, '-o', at('no/x.xlog')).stderr)).toEqual([
+      'xenolog: can not write the log: there is no such file or directory (DIR/no/x.xlog): correct the path',
+    ]);
+    expect(complaints(xenolog('events', '/dev/null').stderr)).toEqual([
+      'xenolog: it is no file (/dev/null): a log is read from a file: copy it into one first',
+    ]);
+    mkdirSync(at('beside.xlog-wal'));
+    copyFileSync(log, at('beside.xlog'));
+    expect(xenolog('log', 'check', at('beside.xlog')).status).toBe(2);
+  });
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('%s closes the log', async (signal, expected) => {
     write('a.cfg', config());
     const long = write(
       'long.yaml',
       scenarioOf('workloads:\n  a: [{ program: cpu, percent: 90 }]\n').replace('until: 3s', 'until: 1h'),
     );
-    const path = at('stopped.xlog');
+    const path = at(`${signal}.xlog`);
     const running = spawn(process.execPath, [main, 'run', long, '-o', path, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
     let stdout = '';
     running.stdout.on('data', (piece) => {
@@ -274,10 +322,10 @@ describe('run', () => {
     const watching = setInterval(() => {
       if (!existsSync(path) || statSync(path).size < 100_000) return;
       clearInterval(watching);
-      running.kill('SIGINT');
+      running.kill(signal);
     }, 100);
     const status = await new Promise((resolve) => running.on('close', resolve));
-    expect(status).toBe(130);
+    expect(status).toBe(expected);
     expect(JSON.parse(stdout)).toMatchObject({ stopped: true });
     expect(xenolog('replay', path, '--fold', '--json').stdout).toContain('"closed":true');
   });

@@ -1,4 +1,5 @@
 // xenolog run: plays a scenario, records it, and shows what an operator would see.
+import { fstatSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { byteStringToText } from '../../../events/bytes.ts';
 import { type Embed, embeds, type RunEnd, type RunHeader } from '../../../events/log.ts';
@@ -15,7 +16,7 @@ import { LmdbStore } from '../../lmdb-store/lmdb-store.ts';
 import { type LoadedScenario, loadScenario, ScenarioFailure } from '../../load-scenario.ts';
 import { runOf, sha256 } from '../../log-file.ts';
 import { play } from '../../play.ts';
-import type { Output } from '../output.ts';
+import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { Report } from '../report.ts';
 import { Screen } from '../screen.ts';
@@ -33,11 +34,33 @@ export interface RunOptions {
   readonly tour?: boolean;
 }
 
-/** As a shell has it for a program that SIGINT has ended. */
-const INTERRUPTED = 130;
+/** What ends a run early, with a closed log, and the exit statuses that a shell has for programs that they have ended. */
+const endings = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+type Ending = keyof typeof endings;
 
 /** Answers the exit status. */
 export async function run(path: string, options: RunOptions, output: Output): Promise<number> {
+  if (options.output === undefined || !isStandardOutput(options.output)) return record(path, options, output);
+  // A log with our words in it is none.
+  const beside = new Output(process.stderr);
+  try {
+    return await record(path, options, beside);
+  } finally {
+    beside.flush();
+  }
+}
+
+/** Whether a log would go where we print: `-o /dev/stdout`. Two that both go to a device (/dev/null) do not meet there. */
+function isStandardOutput(path: string): boolean {
+  try {
+    const [log, own] = [statSync(path), fstatSync(1)];
+    return log.dev === own.dev && log.ino === own.ino && !log.isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
+async function record(path: string, options: RunOptions, output: Output): Promise<number> {
   if (options.tour && options.output === undefined)
     throw new Failure('a tour replays the log of the run', '--tour', 'add -o FILE, where the log may go');
   const loaded = loadScenario(path);
@@ -92,7 +115,14 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
       log: options.output ?? null,
     };
     if (options.json)
-      output.json({ ...figures, state: end.state, memory: end.memory, stopped: played.stopped, jobs: report.jobs, list });
+      output.json({
+        ...figures,
+        state: end.state,
+        memory: end.memory,
+        stopped: played.stopped !== undefined,
+        jobs: report.jobs,
+        list,
+      });
     else summarise(figures, list, output);
   } finally {
     // Where something was thrown before the end: what there is stays. A store that was closed takes no notice.
@@ -102,7 +132,7 @@ export async function run(path: string, options: RunOptions, output: Output): Pr
   if (played.failure) throw played.failure;
   const surprises = report.surprises(loaded.run);
   if (surprises.length > 0) throw new ScenarioFailure(surprises);
-  if (played.stopped) return INTERRUPTED;
+  if (played.stopped) return endings[played.stopped];
   return options.tour ? tour(options.output!, output) : 0;
 }
 
@@ -140,7 +170,7 @@ function untilOf({ until }: RunOptions, loaded: LoadedScenario): Ns {
 }
 
 interface Played {
-  readonly stopped: boolean;
+  readonly stopped?: Ending | undefined;
   /** Something in the scenario that could not be done; the log is good up to there. */
   readonly failure?: ScenarioFailure;
 }
@@ -169,11 +199,12 @@ async function drive(
     report.note(step);
     if (!options.json && !options.quiet) screen.see(step);
   });
-  let stopped = false;
-  const stop = (): void => {
-    stopped = true;
+  let stopped: Ending | undefined;
+  const stop = (signal: NodeJS.Signals): void => {
+    stopped ??= signal as Ending;
   };
-  process.on('SIGINT', stop);
+  const signals = Object.keys(endings) as Ending[];
+  for (const signal of signals) process.on(signal, stop);
   const playing = play(dispatcher, loaded.run, until);
   try {
     while (!playing.next().done) {
@@ -188,7 +219,7 @@ async function drive(
     if (error instanceof ScenarioFailure) return { stopped, failure: error };
     throw error;
   } finally {
-    process.off('SIGINT', stop);
+    for (const signal of signals) process.off(signal, stop);
     subscription.unsubscribe();
     progress.clear();
   }
