@@ -1,6 +1,6 @@
 // What stores that keep a run outside of this process have in common: the first call that fails is the last one that is made, and every
 // answer from then on tells of it.
-import type { Blob, Digest } from '../events/codec.ts';
+import type { Blob, Digest } from '../events/block.ts';
 import type { Log, RunEnd } from '../events/log.ts';
 import type { Acknowledged, EventStore, StoreProblem } from '../events/store.ts';
 import type { Step } from '../events/vocabulary.ts';

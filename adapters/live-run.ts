@@ -1,7 +1,8 @@
 // The run of a live host, in a directory: it goes on where it was stopped or killed, and its files follow each other.
 import { basename, join } from 'node:path';
+import type { Digest } from '../events/block.ts';
+import { BlockDecoder } from '../events/block-decoder.ts';
 import { joined } from '../events/bytes.ts';
-import { BlockDecoder, type Digest } from '../events/codec.ts';
 import type { Log } from '../events/log.ts';
 import { HypervisorBug } from '../events/step.ts';
 import { OpenBlock } from '../events/store.ts';

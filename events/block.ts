@@ -28,6 +28,24 @@ export interface BlockHeader {
   readonly chain: Uint8Array;
 }
 
+/** A piece of an image that a run has read for the first time while the steps of a block were made. */
+export interface Blob {
+  readonly image: number;
+  readonly chunk: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What a host was before a step: for finding where two runs part. Digests are numbers of 32 bits, equal for equal hosts. */
+export interface Digest {
+  /** The step. */
+  readonly seq: number;
+  readonly state: number;
+  readonly memory: number;
+  readonly actors: number;
+  /** What kernels and dom0's services hold in memory of their own. */
+  readonly executors: number;
+}
+
 /** A block as it stands in a log, behind one with the chain value `before`: its header and its payload. */
 export function sealBlock(
   { kind, count, firstSeq }: Pick<BlockHeader, 'kind' | 'count' | 'firstSeq'>,

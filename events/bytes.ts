@@ -64,6 +64,47 @@ export class ByteWriter {
       this.int(value);
     }
   }
+  /** The numbers from `first` up to (and without) `end`, each as its difference to the one before; answers the last one. */
+  differences(values: Float64Array, first: number, end: number, before: number): number {
+    // The longest takes ten bytes.
+    this.reserve(10 * (end - first));
+    let { buffer, length } = this;
+    let last = before;
+    for (let i = first; i < end; i++) {
+      const value = values[i]!;
+      const step = value - last;
+      const magnitude = step < 0 ? -step : step;
+      if (magnitude < 64) buffer[length++] = (magnitude << 1) | (step < 0 ? 1 : 0);
+      else if (magnitude < 8192) {
+        buffer[length++] = ((magnitude & 63) << 1) | (step < 0 ? 129 : 128);
+        buffer[length++] = magnitude >>> 6;
+      } else {
+        this.length = length;
+        this.difference(value, last);
+        buffer = this.buffer;
+        length = this.length;
+      }
+      last = value;
+    }
+    this.length = length;
+    return last;
+  }
+  /** The numbers from `first` up to (and without) `end` as `uint`. */
+  uints(values: Int32Array, first: number, end: number): void {
+    this.reserve(8 * (end - first));
+    let { buffer, length } = this;
+    for (let i = first; i < end; i++) {
+      const value = values[i]!;
+      if (value >= 0 && value < 128) buffer[length++] = value;
+      else {
+        this.length = length;
+        this.uint(value);
+        buffer = this.buffer;
+        length = this.length;
+      }
+    }
+    this.length = length;
+  }
   zeros(count: number): void {
     this.reserve(count);
     this.buffer.fill(0, this.length, this.length + count);
@@ -99,7 +140,9 @@ export class ByteWriter {
   }
   private reserve(count: number): void {
     if (this.length + count <= this.buffer.length) return;
-    const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.length + count, 64));
+    // To make a buffer takes far longer than to leave some of it empty: small ones grow fast.
+    const { length } = this.buffer;
+    const grown = new Uint8Array(Math.max(length * (length < 4096 ? 4 : 2), this.length + count, 64));
     grown.set(this.buffer.subarray(0, this.length));
     this.buffer = grown;
   }

@@ -6,6 +6,15 @@ import type { FieldKind } from './schema.ts';
 /** What a column holds: a field of a message, or (`uint`) a small number of the step itself. */
 export type ColumnKind = FieldKind | 'uint';
 
+/**
+ * Values are put into columns so many at a time. Not many more: an engine that finds the last hundred objects of a kind all in use
+ * takes them for ones that stay, and makes the next ones where it seldom looks for garbage.
+ */
+export const AT_ONCE = 64;
+// What they are gathered in.
+const numbers = new Float64Array(AT_ONCE);
+const smalls = new Int32Array(AT_ONCE);
+
 export class Column {
   // What every value needs stands first: a step goes through some twenty columns.
   private readonly out = new ByteWriter(0);
@@ -48,6 +57,43 @@ export class Column {
       this.begin();
     }
     this.out.uint(value);
+  }
+  /** The first `count` of these values, for a column of the kind `int`: a loop of its own is far faster than one call for each. */
+  putInts(values: Float64Array, count: number): void {
+    let first = 0;
+    if (!this.used) {
+      while (first < count && values[first] === 0) first++;
+      this.zeros += first;
+      if (first === count) return;
+      this.begin();
+    }
+    this.last = this.out.differences(values, first, count, this.last);
+  }
+  /** The same for the kinds `uint`, `name` and `bool`. */
+  putUints(values: Int32Array, count: number): void {
+    let first = 0;
+    if (!this.used) {
+      while (first < count && values[first] === 0) first++;
+      this.zeros += first;
+      if (first === count) return;
+      this.begin();
+    }
+    this.out.uints(values, first, count);
+  }
+  /** The field `name` of the messages from `from` up to (and without) `end`, at most `AT_ONCE` of them. */
+  putField(messages: readonly object[], from: number, end: number, name: string): void {
+    switch (this.kind) {
+      case 'int':
+        for (let i = from; i < end; i++) numbers[i - from] = (messages[i] as Record<string, number>)[name]!;
+        this.putInts(numbers, end - from);
+        return;
+      case 'bool':
+        for (let i = from; i < end; i++) smalls[i - from] = (messages[i] as Record<string, unknown>)[name] ? 1 : 0;
+        this.putUints(smalls, end - from);
+        return;
+      default:
+        for (let i = from; i < end; i++) this.put((messages[i] as Record<string, unknown>)[name]);
+    }
   }
   put(value: unknown): void {
     switch (this.kind) {

@@ -2,7 +2,7 @@
 //
 //   header   "XENOLOG\n"  u32 format  u32 length  u32 crc32(everything before and the JSON)  JSON, `length` bytes of UTF-8
 import { byteString, byteStringToText, crc32, joined } from './bytes.ts';
-import { currentShape, type Shape } from './codec.ts';
+import { currentShape, type Shape } from './shape.ts';
 import type { Source } from './source.ts';
 import { FORMAT_VERSION, namedAsToday } from './upcast.ts';
 

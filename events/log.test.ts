@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AT_ONCE } from './column.ts';
 import { errnos } from './errno.ts';
 import { Log, LogWriter, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
 import type { Field, Fields } from './schema.ts';
@@ -93,6 +94,15 @@ describe('a log', () => {
         const log = new Log(write(list));
         expect([...log.steps()]).toEqual(list);
         expect(log).toMatchObject({ header, length: list.length, torn: undefined, end: { steps: list.length } });
+      }),
+    );
+  });
+
+  test('gives back many steps of few kinds: they come to the columns some at a time', () => {
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 3 * AT_ONCE }), (list, count) => {
+        const many = Array.from({ length: count }, (_, seq): Step => ({ ...list[seq % list.length]!, seq, cause: null }));
+        expect([...new Log(write(many)).steps()]).toEqual(many);
       }),
     );
   });

@@ -3,8 +3,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import {
   BLOCK_HEADER_SIZE,
+  type Blob,
   type BlockHeader,
   chainAfter,
+  type Digest,
   END,
   type Hash,
   readBlockHeader,
@@ -12,9 +14,11 @@ import {
   STEPS,
   sealBlock,
 } from './block.ts';
+import { BlockDecoder } from './block-decoder.ts';
+import { BlockEncoder } from './block-encoder.ts';
 import { byteString, byteStringToText, crc32, hexOf, sameBytes } from './bytes.ts';
-import { type Blob, BlockDecoder, BlockEncoder, type Digest, type Shape } from './codec.ts';
 import { encodeHeader, LogError, type Part, type RunHeader, readHeader } from './header.ts';
+import type { Shape } from './shape.ts';
 import { bytesSource, type Source } from './source.ts';
 import { needsUpcast, upcast } from './upcast.ts';
 import type { Fact, Step } from './vocabulary.ts';

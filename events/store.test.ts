@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, test } from 'vitest';
+import type { Blob } from './block.ts';
 import { joined } from './bytes.ts';
-import type { Blob } from './codec.ts';
 import { Log, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
 import { bytesSource } from './source.ts';
 import { MemoryStore, OpenBlock, StreamSink } from './store.ts';

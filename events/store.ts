@@ -1,9 +1,10 @@
 // Where a run goes: one interface for files, memory, and whatever else keeps bytes. The format is that of `log.ts`, everywhere.
 import { sha256 } from '@noble/hashes/sha2.js';
-import { STEPS, sealBlock } from './block.ts';
+import { type Blob, type Digest, STEPS, sealBlock } from './block.ts';
+import { BlockEncoder } from './block-encoder.ts';
 import { joined } from './bytes.ts';
-import { type Blob, BlockEncoder, type Digest, type Shape } from './codec.ts';
 import { type Hash, Log, type LogPlace, LogWriter, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
+import type { Shape } from './shape.ts';
 import type { Step } from './vocabulary.ts';
 
 /** Takes one run. Nothing in it throws: the first problem stays, what comes after it is not taken, and every answer tells of it. */

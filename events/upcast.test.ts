@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { currentShape, type Shape } from './codec.ts';
+import { currentShape, type Shape } from './shape.ts';
 import { namedAsToday } from './upcast.ts';
 
 const fieldsOf = (shape: Shape, name: string) => shape.facts.filter(([type]) => type === name).map(([, fields]) => fields);

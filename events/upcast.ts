@@ -1,5 +1,5 @@
 // Past versions of the log. There is one version number for the whole vocabulary.
-import type { Shape } from './codec.ts';
+import type { Shape } from './shape.ts';
 import type { Step } from './vocabulary.ts';
 
 /**

@@ -1,7 +1,7 @@
 // Where two runs part. The chain of their blocks and their digests say between which moments, so that only the steps there have to be compared.
 
+import type { Digest } from '../events/block.ts';
 import { sameBytes } from '../events/bytes.ts';
-import type { Digest } from '../events/codec.ts';
 import { type Log, STEPS_PER_BLOCK } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { same } from './divergence.ts';

@@ -5,8 +5,9 @@
 //           u32 crc32(the 48 bytes before)  then, `length` bytes: table, state, pieces that no earlier entry has
 //
 // An entry with the magic "XSTA" has the state alone (tables, records, XenStore), as a fold leaves it. The table says where the checkpoint's pieces are, and each one's CRC: they may belong to earlier entries.
+
+import type { Digest } from '../events/block.ts';
 import { ByteReader, ByteWriter, byteString, bytesOf, crc32, joined, sameBytes } from '../events/bytes.ts';
-import type { Digest } from '../events/codec.ts';
 import type { Ns } from '../events/units.ts';
 import type { Checkpoint } from '../machines/system/dispatcher.ts';
 import type { HostSnapshot } from '../src/host.ts';

@@ -1,7 +1,7 @@
 // The images of a run, as its log carries them.
 import { sha256 } from '@noble/hashes/sha2.js';
+import type { Blob } from '../events/block.ts';
 import { sameBytes } from '../events/bytes.ts';
-import type { Blob } from '../events/codec.ts';
 import { type ImageDigest, type Log, LogError } from '../events/log.ts';
 import { CHUNK_SECTORS } from '../machines/system/recording.ts';
 import { type Image, SECTOR_SIZE } from '../src/storage/image.ts';

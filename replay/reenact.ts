@@ -1,5 +1,5 @@
 // The fourth replay: the whole host again, from the inputs alone. Is the run deterministic? What was in memory?
-import type { Digest } from '../events/codec.ts';
+import type { Digest } from '../events/block.ts';
 import type { Log } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { type Checkpoint, Dispatcher, type DispatcherOptions } from '../machines/system/dispatcher.ts';

@@ -1,6 +1,7 @@
 // A run as files, with a sidecar for the steps since its last block: docs/durability.md says what each mode promises.
+
+import type { Blob, Digest } from '../../events/block.ts';
 import { hexOf } from '../../events/bytes.ts';
-import type { Blob, Digest } from '../../events/codec.ts';
 import type { Log, RunEnd, RunHeader } from '../../events/log.ts';
 import type { Acknowledged, StoreProblem } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';

@@ -1,7 +1,7 @@
 // One file of a run while it is written, with its sidecar: which calls are made, and in which order. Everything here may throw.
 import { dirname } from 'node:path';
+import type { Blob, Digest } from '../../events/block.ts';
 import { joined } from '../../events/bytes.ts';
-import type { Blob, Digest } from '../../events/codec.ts';
 import { LogWriter, type RunEnd, type RunHeader } from '../../events/log.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { type FileLayer, syncDirectory, writeAll } from './file-layer.ts';

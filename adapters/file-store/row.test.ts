@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteWriter } from '../../events/bytes.ts';
-import { currentShape, type ShapeField } from '../../events/codec.ts';
+import { currentShape, type ShapeField } from '../../events/shape.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { putRow, type Row, takeRow } from './row.ts';
 

@@ -1,6 +1,8 @@
 // One step as bytes, field by field as the vocabulary has it, with the blobs that were read for it: what a sidecar's rows hold.
+
+import type { Blob, Digest } from '../../events/block.ts';
 import { ByteReader, type ByteWriter } from '../../events/bytes.ts';
-import { type Blob, currentShape, type Digest, type Shape, type ShapeField } from '../../events/codec.ts';
+import { currentShape, type Shape, type ShapeField } from '../../events/shape.ts';
 import type { Step } from '../../events/vocabulary.ts';
 
 export interface Row {

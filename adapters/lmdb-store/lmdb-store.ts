@@ -1,7 +1,7 @@
 // Many runs in one place: a store over LMDB. A run there is byte for byte what a file would have.
 import { join } from 'node:path';
+import type { Blob, Digest } from '../../events/block.ts';
 import { ByteWriter, crc32, joined } from '../../events/bytes.ts';
-import type { Blob, Digest } from '../../events/codec.ts';
 import { Log, LogWriter, type RunEnd, type RunHeader } from '../../events/log.ts';
 import { type Source, withTail } from '../../events/source.ts';
 import { type Acknowledged, OpenBlock } from '../../events/store.ts';

@@ -1,6 +1,6 @@
 // Takes one command at a time: decide, write guest memory, evolve, log, deliver. Nothing else changes anything.
 import { type Observable, Subject } from 'rxjs';
-import type { Digest } from '../../events/codec.ts';
+import type { Digest } from '../../events/block.ts';
 import { eventsOf, HypervisorBug } from '../../events/step.ts';
 import { type DomId, END_OF_TIME, type Ns, US } from '../../events/units.ts';
 import { type Command, type Outcome, returnOf, type Step } from '../../events/vocabulary.ts';

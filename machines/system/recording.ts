@@ -1,7 +1,7 @@
 // A live run with its log: the header, every step, every piece of an image when it is first read, and the end.
 import { sha256 } from '@noble/hashes/sha2.js';
+import type { Digest } from '../../events/block.ts';
 import { bytesOf } from '../../events/bytes.ts';
-import type { Digest } from '../../events/codec.ts';
 import { type Embed, type Hash, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from '../../events/log.ts';
 import { HypervisorBug } from '../../events/step.ts';
 import { type Acknowledged, type RunSink, StreamSink } from '../../events/store.ts';
@@ -114,14 +114,20 @@ export class Recording {
       sectors: image.sectors,
       read: (sector, into) => {
         const last = sector + into.length / SECTOR_SIZE - 1;
+        let missing = false;
         for (let chunk = Math.floor(sector / CHUNK_SECTORS); chunk <= Math.floor(last / CHUNK_SECTORS); chunk++) {
-          if (!this.isFirst(number, chunk)) continue;
+          if (!this.isFirst(number, chunk)) {
+            missing = true;
+            continue;
+          }
           const first = chunk * CHUNK_SECTORS;
           const bytes = new Uint8Array(Math.min(CHUNK_SECTORS, image.sectors - first) * SECTOR_SIZE);
           image.read(first, bytes);
           this.store.addBlob({ image: number, chunk, bytes: this.carried(bytes) });
+          const before = (first - sector) * SECTOR_SIZE;
+          into.set(bytes.subarray(Math.max(0, -before), into.length - before), Math.max(0, before));
         }
-        image.read(sector, into);
+        if (missing) image.read(sector, into);
       },
     };
   }

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { play } from '../../adapters/play.ts';
-import type { Digest } from '../../events/codec.ts';
+import type { Digest } from '../../events/block.ts';
 import { Log } from '../../events/log.ts';
 import { SECOND } from '../../events/units.ts';
 import type { GuestXenbus } from '../../machines/executor/guest-xenbus.ts';

@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs';
 import { FileStore } from '../../adapters/file-store/file-store.ts';
 import { lmdbAddress } from '../../adapters/lmdb-store/database.ts';
 import { LmdbStore } from '../../adapters/lmdb-store/lmdb-store.ts';
-import type { Blob } from '../../events/codec.ts';
+import type { Blob } from '../../events/block.ts';
 import type { RunHeader } from '../../events/log.ts';
 import type { RunSink } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';

@@ -10,10 +10,11 @@ import { sha256 } from '../../adapters/file-store/sha256.ts';
 import { RowWriter, SIDECAR_HEADER_SIZE, sidecarOf } from '../../adapters/file-store/sidecar.ts';
 import { openEnvironment, runsIn } from '../../adapters/lmdb-store/database.ts';
 import { LmdbStore, readLmdb, repairLmdb } from '../../adapters/lmdb-store/lmdb-store.ts';
+import { BlockEncoder } from '../../events/block-encoder.ts';
 import { crc32, joined } from '../../events/bytes.ts';
-import { BlockEncoder, type Shape } from '../../events/codec.ts';
 import { encodeHeader } from '../../events/header.ts';
 import { Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
+import type { Shape } from '../../events/shape.ts';
 import { type EventStore, MemoryStore } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { FaultyFiles } from './faulty-files.ts';
@@ -284,8 +285,14 @@ describe('a run that another version has begun, with a smaller vocabulary', () =
     encoder.add(stepOf(0));
     const { command: _, ...step } = stepOf(1);
     const word = vocabulary.commands[end]![0];
-    expect(() => encoder.add({ ...step, command: { type: word } as never })).toThrow(`has no ${word}`);
+    encoder.add({ ...step, command: { type: word } as never });
+    expect(() => encoder.flush()).toThrow(`has no ${word}`);
     expect(() => encoder.flush()).toThrow('could not be written');
+  });
+  test('takes no errno that it has no word for', () => {
+    const encoder = new BlockEncoder({ ...smaller, errnos: ['EINVAL'] });
+    encoder.add({ ...stepOf(0), outcome: { ok: false, errno: 'EPERM' } });
+    expect(() => encoder.flush()).toThrow('has no EPERM');
   });
 });
 function* steps(count: number): Generator<Step> {
