@@ -31,7 +31,7 @@ const reasons: Readonly<Record<string, readonly [what: string, advice: string]>>
   ENAMETOOLONG: ['the name is too long', 'choose a shorter one'],
   EFBIG: ['the file would be larger than is allowed', 'raise the limit (ulimit -f), or write elsewhere'],
   EDQUOT: ['the disk quota is used up', 'free some space, or write elsewhere'],
-  EIO: ['the disk failed', 'see what the system says about it, and write elsewhere'],
   EPIPE: ['nobody reads it any more', 'let its reader go on to the end'],
+  ESTALE: ['it was replaced while it was read', 'do it again'],
   EMFILE: ['too many files are open', 'raise the limit (ulimit -n)'],
 };

@@ -1,5 +1,5 @@
 // The run of a live host, in a directory: it goes on where it was stopped or killed, and its files follow each other.
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Digest } from '../events/block.ts';
 import { BlockDecoder } from '../events/block-decoder.ts';
 import { joined } from '../events/bytes.ts';
@@ -16,7 +16,7 @@ import { type OpenCache, openCache } from './file-store/cache-file.ts';
 import { type FileLayer, nodeFiles, writeAll } from './file-store/file-layer.ts';
 import { type Durability, FileStore, resumeRun, type StoppedRun, storeFailure } from './file-store/file-store.ts';
 import { takeLock } from './file-store/lock.ts';
-import { findParts, partPath } from './file-store/parts.ts';
+import { findParts, lastGroup, numbersBeside, type PartFiles, partPath } from './file-store/parts.ts';
 import { readRun } from './file-store/recover.ts';
 import { sidecarOf } from './file-store/sidecar.ts';
 import { lmdbAddress } from './lmdb-store/database.ts';
@@ -38,9 +38,11 @@ const CHECKPOINT_SHARE = 50;
 
 export class LiveRun {
   readonly dispatcher: Dispatcher;
-  /** How many steps there were before; undefined: it has just begun. */
-  readonly resumed: number | undefined;
+  /** How many steps there were before, and which was the first that is still there; undefined: it has just begun. */
+  readonly resumed: { readonly steps: number; readonly first: number } | undefined;
   private readonly path: string;
+  /** The first file that is there of those that lead to the end without a gap. */
+  private readonly from: string;
   private readonly files: FileLayer;
   private readonly durability: Durability;
   private readonly rotateAfter: number;
@@ -64,11 +66,11 @@ export class LiveRun {
         'name a directory: runs in a database are not gone on with',
         2,
       );
-    this.path = join(directory, RUN);
+    this.path = files.real(join(directory, RUN));
     this.files = files;
     this.durability = durability;
     this.rotateAfter = rotate;
-    this.prepare(directory);
+    this.from = this.prepare(directory);
     const past = judgeLog(this.path, () => this.takeUp());
     try {
       const host = config(past?.stopped.log.header.host as HostConfig | undefined);
@@ -95,9 +97,11 @@ export class LiveRun {
       past?.stopped.release();
       throw error;
     }
-    this.resumed = past?.stopped.log.length;
+    const log = past?.stopped.log ?? this.store.read();
+    this.resumed = past && { steps: log.length, first: log.first };
     this.begun = this.store.size;
-    this.cache = this.cacheFor(past?.stopped.log ?? this.store.read(), 'write');
+    this.cache = this.cacheFor(log, 'write');
+    log.close();
   }
 
   /** The file that it goes into now. */
@@ -137,37 +141,35 @@ export class LiveRun {
    * Looks whether what is in the directory is one run that can be gone on with, and nothing else that could be written over. A file
    * whose writer was killed before its header was whole has no steps, and goes.
    */
-  private prepare(directory: string): void {
+  private prepare(directory: string): string {
     const { path, files } = this;
     try {
-      const names = files.directory(directory);
+      files.directory(directory);
       takeLock(path, files).release();
-      const others = names.filter((name) => /^run\.\d+\.xlog$/.test(name)).map((name) => join(directory, name));
-      for (const file of [path, ...others]) removeUnborn(file, files);
-      const found = judgeLog(path, () => findParts(path, files));
-      if (!found) {
-        const left = others.find((file) => files.directory(directory).includes(basename(file)));
-        if (left !== undefined)
-          throw new Failure('the first file of this run is missing', left, `bring back ${RUN}, or name another directory`);
-        return;
-      }
-      for (const { source } of found.files) source.close?.();
-      if (found.stranger?.isOfAnother)
-        throw new Failure(
-          'this file belongs to another run',
-          found.stranger.path,
-          'move it away, or bring its own back',
-          UNUSABLE,
-        );
+      for (const number of numbersBeside(path, files)) removeUnborn(partPath(path, number), files);
+      const first = this.partsFrom(path);
+      if (first && first.beyond === undefined) return path;
+      // What is not there any more was put away, or lost. The last file starts from a checkpoint, and has the newest state of all.
+      const from = lastGroup(path, files) ?? path;
+      const last = this.partsFrom(from);
+      if (last && (last.path !== path || (first && last.run !== first.run))) throw ofAnother(from);
+      return from;
     } catch (error) {
       throw error instanceof Failure ? error : systemFailure('prepare the directory', failedAt(error, directory), error);
     }
   }
 
+  private partsFrom(path: string): PartFiles | undefined {
+    const found = judgeLog(path, () => findParts(path, this.files));
+    for (const { source } of found?.files ?? []) source.close?.();
+    if (found?.stranger?.isOfAnother) throw ofAnother(found.stranger.path);
+    return found;
+  }
+
   /** The run that is there, and a host at its end. */
   private takeUp(): { readonly stopped: StoppedRun; readonly dispatcher: Dispatcher } | undefined {
-    const { path, durability, files } = this;
-    const stopped = resumeRun({ path, durability, files });
+    const { path, from, durability, files } = this;
+    const stopped = resumeRun({ path, from, durability, files });
     if (!stopped) return undefined;
     try {
       const { log } = stopped;
@@ -177,7 +179,9 @@ export class LiveRun {
         if (step.seq >= log.length) missing.push(step);
       };
       const cache = this.cacheFor(log, 'read');
-      const { dispatcher, divergence } = resumeHost(this.shortest(log), cache?.cache, { onStep });
+      const shortest = this.shortest(log);
+      const { dispatcher, divergence } = resumeHost(shortest, cache?.cache, { onStep });
+      if (shortest !== log) shortest.close();
       cache?.close();
       if (divergence) throw diverged(divergence, path);
       if (missing.length === 0) return { stopped, dispatcher };
@@ -195,7 +199,9 @@ export class LiveRun {
   private shortest(log: Log): Log {
     if (log.lastPart === 1) return log;
     const last = readRun(partPath(this.path, log.lastPart), this.files)!;
-    return last.start && decodeCheckpoint(last.start) ? last : log;
+    if (last.start && decodeCheckpoint(last.start)) return last;
+    last.close();
+    return log;
   }
 
   private add(steps: readonly Step[], log: Log): void {
@@ -242,6 +248,9 @@ export class LiveRun {
     this.checkpointed = { at: end, ms: end - now };
   }
 }
+
+const ofAnother = (path: string): Failure =>
+  new Failure('this file belongs to another run', path, 'move it away, or bring its own back', UNUSABLE);
 
 function removeUnborn(path: string, files: FileLayer): void {
   const source = files.source(path);

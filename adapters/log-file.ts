@@ -1,10 +1,10 @@
 // Logs as files: written block by block as the run goes, read whole.
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Log, LogError } from '../events/log.ts';
 import { Failure, failedAt, systemFailure } from './failure.ts';
 import { nodeFiles } from './file-store/file-layer.ts';
-import { firstPath } from './file-store/parts.ts';
+import { firstPath, lastGroup } from './file-store/parts.ts';
 import { readRun } from './file-store/recover.ts';
 import { type LmdbAddress, lmdbAddress } from './lmdb-store/database.ts';
 import { readLmdb } from './lmdb-store/lmdb-store.ts';
@@ -67,8 +67,12 @@ export function openLog(name: string): Log {
   });
 }
 
-/** The first file of the run that a live host keeps in a directory; any other name is that of a log itself. */
-export const logAt = (path: string): string => (isDirectory(path) ? join(path, RUN) : path);
+/** The first file that is there of the run that a live host keeps in a directory; any other name is that of a log itself. */
+export function logAt(path: string): string {
+  if (!isDirectory(path)) return path;
+  const first = join(path, RUN);
+  return existsSync(first) ? first : (lastGroup(first, nodeFiles) ?? first);
+}
 export const RUN = 'run.xlog';
 function isDirectory(path: string): boolean {
   try {

@@ -3,9 +3,9 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } fr
 import type { Log } from '../../events/log.ts';
 import { type CacheMedium, CheckpointCache } from '../../replay/cache.ts';
 import { codeOf } from './file-layer.ts';
+import { cacheOf } from './parts.ts';
 
-/** Where the checkpoints of a run are kept whose first file is `path`. */
-export const cacheOf = (path: string): string => `${path}-cache`;
+export { cacheOf };
 
 /** The calls that a cache makes. */
 export interface CacheFiles {

@@ -8,7 +8,7 @@ import { Failure, failedAt, systemFailure } from '../failure.ts';
 import { cacheOf } from './cache-file.ts';
 import { type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
 import { takeLock } from './lock.ts';
-import { findParts, partPath } from './parts.ts';
+import { findParts, lockedPath, partPath } from './parts.ts';
 import { type Recovery, readRun, recoverLocked } from './recover.ts';
 import { sha256 } from './sha256.ts';
 
@@ -86,7 +86,7 @@ export interface Compacted {
  */
 export function compactRun(name: string, files: FileLayer = nodeFiles): Compacted {
   const path = files.real(name);
-  const lock = takeLock(path, files);
+  const lock = takeLock(lockedPath(path, files), files);
   try {
     const recovery = recoverLocked(path, files);
     const parts = findParts(path, files)!;

@@ -50,6 +50,8 @@ export interface FileLayer {
   source(path: string): Source | undefined;
   /** Makes a directory, with those above it, where there is none; answers the names in it. */
   directory(path: string): readonly string[];
+  /** The names in a directory; none where it can not be looked into. */
+  names(path: string): readonly string[];
 }
 
 export const nodeFiles: FileLayer = {
@@ -93,12 +95,18 @@ export const nodeFiles: FileLayer = {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
     }
-    const { size } = fstatSync(fd);
-    return { size, read: (at, length) => readAt(fd, at, Math.min(length, size - at)), close: () => closeSync(fd) };
+    return new FileSource(path, fd);
   },
   directory(path) {
     mkdirSync(path, { recursive: true });
     return readdirSync(path);
+  },
+  names(path) {
+    try {
+      return readdirSync(path);
+    } catch {
+      return [];
+    }
   },
 };
 
@@ -109,6 +117,44 @@ function found(look: (path: string) => Stats, path: string): Stats | undefined {
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) return undefined;
     throw error;
+  }
+}
+
+/** A run may have more files than a process may have open: so many are, and the others are opened again when they are read. */
+const MOST_OPEN = 256;
+const openSources = new Set<FileSource>();
+
+class FileSource implements Source {
+  readonly size: number;
+  private readonly path: string;
+  private readonly ino: number;
+  private fd: number | undefined;
+  constructor(path: string, fd: number) {
+    this.path = path;
+    ({ size: this.size, ino: this.ino } = fstatSync(fd));
+    this.opened(fd);
+  }
+  read(at: number, length: number): Uint8Array {
+    return readAt(this.fd ?? this.reopen(), at, Math.min(length, this.size - at));
+  }
+  close(): void {
+    openSources.delete(this);
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+  }
+
+  private opened(fd: number): number {
+    // The one that was opened first goes: a run is read from its beginning to its end.
+    if (openSources.size >= MOST_OPEN) for (const source of [...openSources].slice(0, 1)) source.close();
+    openSources.add(this);
+    this.fd = fd;
+    return fd;
+  }
+  private reopen(): number {
+    const fd = openSync(this.path, 'r');
+    if (fstatSync(fd).ino === this.ino) return this.opened(fd);
+    closeSync(fd);
+    throw Object.assign(new Error(`${this.path} was replaced`), { code: 'ESTALE', path: this.path });
   }
 }
 

@@ -10,7 +10,7 @@ import { KeptStore } from '../kept-store.ts';
 import { codeOf, type FileLayer, nodeFiles } from './file-layer.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { PartWriter } from './part-writer.ts';
-import { findParts, partPath, removeParts } from './parts.ts';
+import { findParts, lockedPath, partPath, removeParts } from './parts.ts';
 import { type Recovery, readRun, recoverLocked } from './recover.ts';
 import { sidecarOf } from './sidecar.ts';
 
@@ -81,7 +81,7 @@ export class FileStore extends KeptStore {
     this.clock = clock;
     this.syncedAt = clock();
     this.durability = special ? 'none' : durability;
-    this.lock = continued?.lock ?? (special ? { release: () => {} } : takeLock(path, files));
+    this.lock = continued?.lock ?? (special ? { release: () => {} } : takeLock(lockedPath(path, files), files));
     try {
       if (!continued && !special) removeParts(path, files);
       this.number = continued?.number ?? 1;
@@ -212,23 +212,24 @@ export interface StoppedRun {
 }
 
 /**
- * Takes up a run again: repairs what a crash has left, and locks it. Undefined where there is none.
+ * Takes up a run again, from the file `from` on where those before it are not there any more: repairs what a crash has left, and locks it. Undefined where there is none.
  *
  * @throws Failure where somebody writes it, or where it can not be repaired; LogError where it is damaged
  */
-export function resumeRun(options: Omit<FileStoreOptions, 'header'>): StoppedRun | undefined {
+export function resumeRun(options: Omit<FileStoreOptions, 'header'> & { readonly from?: string }): StoppedRun | undefined {
   const { files = nodeFiles } = options;
   const path = files.real(options.path);
+  const from = options.from ?? path;
   const lock = takeLock(path, files);
   try {
-    const found = findParts(path, files);
+    const found = findParts(from, files);
     if (!found) {
       lock.release();
       return undefined;
     }
     for (const { source } of found.files) source.close?.();
-    const recovery = recoverLocked(path, files);
-    const log = readRun(path, files)!;
+    const recovery = recoverLocked(from, files);
+    const log = readRun(from, files)!;
     return {
       recovery,
       log,

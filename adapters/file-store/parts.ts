@@ -1,4 +1,6 @@
 // The files of a run: RUN.xlog, then RUN.2.xlog, RUN.3.xlog ...
+
+import { basename, dirname } from 'node:path';
 import { hexOf } from '../../events/bytes.ts';
 import { LogError, type Part, readHeader } from '../../events/header.ts';
 import { Log } from '../../events/log.ts';
@@ -8,6 +10,9 @@ import { sha256 } from './sha256.ts';
 import { sidecarOf } from './sidecar.ts';
 
 const EXTENSION = '.xlog';
+
+/** Where the checkpoints of a run are kept whose first file is `path`. */
+export const cacheOf = (path: string): string => `${path}-cache`;
 
 /** Where file `number` of a run is whose first file is `path`. */
 export function partPath(path: string, number: number): string {
@@ -32,8 +37,46 @@ export interface PartFiles {
   /** Where the first file is, or would be. */
   readonly path: string;
   readonly files: readonly PartFile[];
+  /** Which run it is: SHA-256 of its first header, in hexadecimal digits. */
+  readonly run: string;
   /** A file that stands where the next one would be and is not it, and why, for people. */
   readonly stranger: { readonly path: string; readonly why: string; readonly isOfAnother: boolean } | undefined;
+  /** Where the next file is missing: the first one behind it that is of this run. */
+  readonly beyond: string | undefined;
+}
+
+/** The file where the lock of a run belongs: its first one, whichever was named. */
+export function lockedPath(path: string, layer: FileLayer): string {
+  try {
+    const source = layer.source(path);
+    if (!source) return path;
+    const part = partOf(source);
+    source.close?.();
+    return firstPath(path, part?.number ?? 1);
+  } catch {
+    // Whoever goes on to read it says what is wrong.
+    return path;
+  }
+}
+
+/** The numbers of the files that have the names of a run's, in order. `path` is that of the first. */
+export function numbersBeside(path: string, layer: FileLayer): number[] {
+  const there = new Set(layer.names(dirname(path)));
+  const numbers: number[] = [];
+  for (const name of there) {
+    const number = Number(/\.(\d+)(?:\.xlog)?$/.exec(name)?.[1] ?? 1);
+    if (basename(partPath(path, number)) === name) numbers.push(number);
+  }
+  return numbers.sort((a, b) => a - b);
+}
+
+/** The first of the last files that follow each other without a gap; undefined where there is none. `path` is that of the first file. */
+export function lastGroup(path: string, layer: FileLayer): string | undefined {
+  const numbers = numbersBeside(path, layer);
+  let at = numbers.length - 1;
+  if (at < 0) return undefined;
+  while (at > 0 && numbers[at - 1] === numbers[at]! - 1) at--;
+  return partPath(path, numbers[at]!);
 }
 
 /**
@@ -51,14 +94,18 @@ export function findParts(path: string, layer: FileLayer): PartFiles | undefined
   for (let number = (header.part?.number ?? 1) + 1; ; number++) {
     const next = partPath(base, number);
     const found = layer.source(next);
-    if (!found) return { path: base, files, stranger: undefined };
+    if (!found) {
+      const behind = numbersBeside(base, layer).filter((other) => other > number);
+      const beyond = behind.map((other) => partPath(base, other)).find((other) => runOf(other, layer) === run);
+      return { path: base, files, run, stranger: undefined, beyond };
+    }
     const part = partOf(found);
     // What was merged into the file before it, and has not been removed yet, starts within that.
     const why =
       part?.run !== run ? 'belongs to another run' : part.first < stepsIn(files) ? 'is in the file before it' : undefined;
     if (why !== undefined) {
       found.close?.();
-      return { path: base, files, stranger: { path: next, why, isOfAnother: part?.run !== run } };
+      return { path: base, files, run, stranger: { path: next, why, isOfAnother: part?.run !== run }, beyond: undefined };
     }
     files.push({ path: next, source: found });
   }
@@ -74,6 +121,13 @@ function stepsIn(files: readonly PartFile[]): number {
   }
 }
 
+function runOf(path: string, layer: FileLayer): string | undefined {
+  const source = layer.source(path);
+  const part = source && partOf(source);
+  source?.close?.();
+  return part?.run;
+}
+
 function partOf(source: Source): Part | undefined {
   try {
     return readHeader(source).header.part;
@@ -83,14 +137,14 @@ function partOf(source: Source): Part | undefined {
   }
 }
 
-/** Takes away what goes on from a run that is about to be replaced. */
+/** Takes away what stands beside a run that is about to be replaced: where it goes on, and its checkpoints, which could be taken for ours. */
 export function removeParts(path: string, layer: FileLayer): void {
-  for (let number = 2; ; number++) {
+  const checkpoints = layer.source(cacheOf(path));
+  checkpoints?.close?.();
+  if (checkpoints) layer.unlink(cacheOf(path));
+  for (const number of numbersBeside(path, layer)) {
     const next = partPath(path, number);
-    const found = layer.source(next);
-    const part = found && partOf(found);
-    found?.close?.();
-    if (!part) return;
+    if (number === 1 || runOf(next, layer) === undefined) continue;
     layer.unlink(next);
     if (layer.read(sidecarOf(next))) layer.unlink(sidecarOf(next));
   }

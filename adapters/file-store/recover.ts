@@ -1,13 +1,13 @@
 // A run that was not closed: what can be read of it, and how it becomes whole files again.
 import { dirname } from 'node:path';
 import { joined } from '../../events/bytes.ts';
-import { Log, LogError } from '../../events/log.ts';
+import { Log, LogError, type RunEnd } from '../../events/log.ts';
 import { type Source, withTail } from '../../events/source.ts';
 import { OpenBlock } from '../../events/store.ts';
 import { Failure, failedAt, systemFailure } from '../failure.ts';
 import { type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
 import { takeLock } from './lock.ts';
-import { findParts, type PartFile, type PartFiles } from './parts.ts';
+import { findParts, lockedPath, type PartFile, type PartFiles } from './parts.ts';
 import { sha256 } from './sha256.ts';
 import { readSidecar, type Sidecar, sidecarOf } from './sidecar.ts';
 
@@ -34,11 +34,16 @@ export function readRun(path: string, files: FileLayer = nodeFiles): Log | undef
   const run = examine(files.real(path), files);
   if (!run) return undefined;
   const { log, sidecar, parts } = run;
-  const { stranger } = parts;
-  const notes = stranger ? [`${stranger.path} ${stranger.why}: it is left aside`] : [];
+  const { stranger, beyond } = parts;
   const last = parts.files.at(-1)!;
+  const notes = stranger ? [`${stranger.path} ${stranger.why}: it is left aside`] : [];
+  if (beyond !== undefined) notes.push(`files behind ${last.path} are missing, up to ${beyond}: it can be read from there on`);
   const read = (source: Source, torn: string | undefined): Log =>
-    new RunOnDisk([...parts.files.slice(0, -1).map((part) => part.source), source], torn);
+    new RunOnDisk(
+      [...parts.files.slice(0, -1).map((part) => part.source), source],
+      torn,
+      beyond === undefined ? log.end : undefined,
+    );
   if (sidecar?.kind === 'refused') notes.unshift(`${sidecar.why}: it is left aside`);
   if (sidecar?.kind !== 'rows' || (sidecar.rows.length === 0 && sidecar.damage === undefined)) {
     if (notes.length === 0) return log;
@@ -67,7 +72,7 @@ export function readRun(path: string, files: FileLayer = nodeFiles): Log | undef
  */
 export function recoverLog(name: string, files: FileLayer = nodeFiles): Recovery {
   const path = files.real(name);
-  const lock = takeLock(path, files);
+  const lock = takeLock(lockedPath(path, files), files);
   try {
     return recoverLocked(path, files);
   } finally {
@@ -131,9 +136,11 @@ const damagedOf = (path: string): string => `${sidecarOf(path)}.damaged`;
 /** A log as its files have it together. */
 class RunOnDisk extends Log {
   override readonly torn: string | undefined;
-  constructor(sources: readonly Source[], torn: string | undefined) {
+  override readonly end: RunEnd | undefined;
+  constructor(sources: readonly Source[], torn: string | undefined, end: RunEnd | undefined) {
     super(sources, sha256);
     this.torn = torn;
+    this.end = end;
   }
 }
 

@@ -1,4 +1,5 @@
 // A file system in memory that fails where a test wants it to, and that can lose its power.
+import { basename, dirname } from 'node:path';
 import type { FileLayer } from '../../adapters/file-store/file-layer.ts';
 import { joined } from '../../events/bytes.ts';
 import { bytesSource, type Source } from '../../events/source.ts';
@@ -85,7 +86,10 @@ export class FaultyFiles implements FileLayer {
   }
 
   directory(path: string): readonly string[] {
-    return [...this.disk.keys()].filter((name) => name.startsWith(`${path}/`)).map((name) => name.slice(path.length + 1));
+    return this.names(path);
+  }
+  names(path: string): readonly string[] {
+    return [...this.disk.keys()].filter((name) => dirname(name) === path).map((name) => basename(name));
   }
 
   /** The machine again, after its power was off: what was not synced is gone, the locks' owners too, and nothing fails any more. */

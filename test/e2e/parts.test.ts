@@ -1,5 +1,6 @@
 // A run over several files: rotated, or stopped and taken up again. It reads as one, and its last file can do without the others.
 import { beforeAll, describe, expect, test } from 'vitest';
+import { cacheOf } from '../../adapters/file-store/cache-file.ts';
 import { FileStore, resumeRun } from '../../adapters/file-store/file-store.ts';
 import { readRun } from '../../adapters/file-store/recover.ts';
 import { loadScenario } from '../../adapters/load-scenario.ts';
@@ -95,6 +96,9 @@ describe('a run that was rotated', () => {
   });
   test('goes, all of it, when another run takes its place', () => {
     const some = files.restarted('nothing');
+    // With a gap in it, and checkpoints, which the new run could take for its own.
+    some.disk.delete('run.2.xlog');
+    some.disk.set(cacheOf(PATH), some.disk.get('run.3.xlog')!);
     const { header } = loadScenario(SCENARIO);
     new FileStore({ path: PATH, header, durability: 'batch', files: some }).seal();
     expect([...some.disk.keys()]).toEqual([PATH]);

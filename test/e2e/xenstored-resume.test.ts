@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openLog } from '../../adapters/index.ts';
 import { Log, LogWriter } from '../../events/log.ts';
-import { main, scratchDirectory, xenolog } from './program.ts';
+import { main, root, scratchDirectory, xenolog } from './program.ts';
 import { Client, Daemon } from './xenstored-daemon.ts';
 
 const scratch = scratchDirectory();
@@ -102,14 +102,53 @@ test('a run over many files reads as one, whichever of them is named', async () 
   const shown = xenolog('inspect', directory, '--at', '5301', '--xenstore', '/n/299');
   expect(shown.stdout).toMatch(/5099"/);
 
-  // A host whose first files are gone is not begun anew over what is left.
-  unlinkSync(join(directory, 'run.xlog'));
-  const { status, stderr } = xenolog('xenstored', '--socket', join(directory, 's'), '--state', directory);
-  expect([status, stderr]).toEqual([
+  // The files before the last are not needed to go on, whether all of them were put away or one was lost.
+  const read = async (): Promise<string> => {
+    const again = await start(directory);
+    const reader = await again.open();
+    const value = await reader.ask('READ', '/n/199|');
+    expect(await again.stop()).toBe(0);
+    return value;
+  };
+  const value = `READ ${'v'.repeat(13_999 % 90)}13999`;
+  expect(await read()).toBe(value);
+  expect(filesIn(directory).length).toBe(files.length + 1);
+  unlinkSync(join(directory, 'run.2.xlog'));
+  const gap = xenolog('log', 'check', directory);
+  expect([gap.status, gap.stderr]).toEqual([
     1,
-    expect.stringMatching(/^xenolog: the first file of this run is missing \(.*run\.2\.xlog\): /),
+    expect.stringMatching(/files behind .*run\.xlog are missing, up to .*run\.3\.xlog: it can be read from there on/),
   ]);
-  expect(filesIn(directory)).toEqual(files.slice(1));
+  expect(await read()).toBe(value);
+  expect(filesIn(directory).length).toBe(files.length + 1);
+  unlinkSync(join(directory, 'run.xlog'));
+  expectReplays(directory);
+  expect(await read()).toBe(value);
+  expect(JSON.parse(xenolog('log', 'check', directory, '--json').stdout)).toMatchObject({ closed: true, torn: null });
+  // One that does not start from a checkpoint is not begun anew over.
+  for (const name of filesIn(directory)) unlinkSync(join(directory, name));
+  writeFileSync(join(directory, 'run.2.xlog'), readFileSync(join(root, 'test/golden/logs/v2.xlog')));
+  expect(xenolog('xenstored', '--socket', join(directory, 's'), '--state', directory)).toMatchObject({ status: 2 });
+  expect(filesIn(directory)).toEqual(['run.2.xlog']);
+});
+
+test('a run that is being written is repaired and made one by nobody else, whichever of its files is named', async () => {
+  const directory = newDirectory();
+  const daemon = await start(directory, '--rotate', '100K');
+  const client = await daemon.open();
+  let last = 0;
+  for (let i = 0; i < 9000; i++) last = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
+  expect(await client.reply(last)).toBe('WRITE OK|');
+  const files = filesIn(directory);
+  expect(files.length).toBeGreaterThan(1);
+  for (const name of files)
+    for (const command of ['repair', 'compact'])
+      expect(xenolog('log', command, join(directory, name))).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(new RegExp(`^xenolog: process ${daemon.pid} is writing this run`)),
+      });
+  expect(await daemon.stop()).toBe(0);
+  expect(xenolog('log', 'check', directory)).toMatchObject({ status: 0, stderr: '' });
 });
 
 test('a second daemon does not write the same run', async () => {

@@ -56,7 +56,7 @@ export async function xenstored(options: XenstoredOptions, output: Output): Prom
     sockets.resume();
     await domains?.start(count!);
     await sockets.listen(path);
-    const past = run?.resumed === undefined ? '' : ` after ${run.resumed} steps`;
+    const past = run?.resumed === undefined ? '' : ` after ${run.resumed.steps} steps${lostBefore(run.resumed.first)}`;
     const { xen_version } = dispatcher.host.config;
     output.line(`xenstored ${xen_version} at ${path}${run ? `, its log in ${run.file}${past}` : ''}; Ctrl-C ends it`);
     output.flush();
@@ -74,6 +74,8 @@ export async function xenstored(options: XenstoredOptions, output: Output): Prom
   }
   return 0;
 }
+
+const lostBefore = (first: number): string => (first > 0 ? ` (those before step ${first} are not there any more)` : '');
 
 function liveRunOf({ state, durability = 'batch', rotate = ROTATE }: XenstoredOptions, version: XenVersion | undefined) {
   const options = { durability: durabilityOf(durability), rotate: rotateOf(rotate) };
