@@ -128,6 +128,23 @@ export class ByteWriter {
     for (let i = 0; i < value.length; i++) buffer[at++] = value.charCodeAt(i);
     this.length = at;
   }
+  /** Leaves room for `count` bytes, for `u32` to fill in. */
+  skip(count: number): void {
+    this.reserve(count);
+    this.length += count;
+  }
+  /** Puts 32 bits, little-endian, where there is room for them. */
+  u32(at: number, value: number): void {
+    const { buffer } = this;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
+  }
+  /** CRC-32 of what was written from `from` up to (and without) `end`; `before` is that of what stands in front of it. */
+  crc32(from: number, end: number, before = 0): number {
+    return crc32(this.buffer, before, from, end);
+  }
   /** What was written so far, as a view that the next write may overwrite. */
   view(): Uint8Array {
     return this.buffer.subarray(0, this.length);
@@ -229,11 +246,11 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = crcTables as [
   Int32Array,
   Int32Array,
 ];
-/** CRC-32 (ISO 3309), as in zip and PNG. `before` is that of what stands in front of these bytes. */
-export function crc32(bytes: Uint8Array, before = 0): number {
+/** CRC-32 (ISO 3309), as in zip and PNG, of the bytes from `from` up to (and without) `end`. `before` is that of what stands in front of them. */
+export function crc32(bytes: Uint8Array, before = 0, from = 0, end = bytes.length): number {
   let c = ~before;
-  let i = 0;
-  for (const last = bytes.length - 8; i <= last; i += 8) {
+  let i = from;
+  for (const last = end - 8; i <= last; i += 8) {
     c ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
     c =
       t7[c & 255]! ^
@@ -245,7 +262,7 @@ export function crc32(bytes: Uint8Array, before = 0): number {
       t1[bytes[i + 6]!]! ^
       t0[bytes[i + 7]!]!;
   }
-  for (; i < bytes.length; i++) c = t0[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
+  for (; i < end; i++) c = t0[(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
   return ~c >>> 0;
 }
 /** Pieces of bytes as one. */

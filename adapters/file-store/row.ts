@@ -2,8 +2,8 @@
 
 import type { Blob, Digest } from '../../events/block.ts';
 import { ByteReader, type ByteWriter } from '../../events/bytes.ts';
-import { currentShape, type Shape, type ShapeField } from '../../events/shape.ts';
-import type { Step } from '../../events/vocabulary.ts';
+import { currentShape, type FieldPlan, planOf, type Shape, type ShapeField } from '../../events/shape.ts';
+import type { Fact, Step } from '../../events/vocabulary.ts';
 
 export interface Row {
   readonly blobs: readonly Blob[];
@@ -15,11 +15,7 @@ export interface Row {
 /** No list is longer than this: a row that says so is not to be believed. */
 const MAX_LIST = 1 << 20;
 
-const byType = <T extends readonly [type: string, ...rest: unknown[]]>(list: readonly T[]): ReadonlyMap<string, [number, T]> =>
-  new Map(list.map((one, id) => [one[0], [id, one]]));
-const commands = byType(currentShape.commands);
-const facts = byType(currentShape.facts);
-const errnos = new Map(currentShape.errnos.map((name, id) => [name, id]));
+const plan = planOf(currentShape);
 
 /**
  * Writes a row. Fields as in the columns of a block (docs/log-format.md), but each by itself: an int is a *signed* number and not a
@@ -34,31 +30,34 @@ export function putRow(out: ByteWriter, { step, blobs, digest }: Row): void {
     out.raw(bytes);
   }
   const { command, outcome, reads } = step;
-  const [id, [, args, returns]] = commands.get(command.type)!;
+  const { id, args, returns } = plan.command.get(command.type)!;
   out.int(step.time);
   out.string(step.origin);
   out.int(step.cause === null ? 0 : step.seq - step.cause);
   out.uint(step.batch === undefined ? 0 : step.batch + 1);
   out.uint(id);
   out.uint(reads.length);
-  for (const word of reads) out.int(word);
+  for (let i = 0; i < reads.length; i++) out.int(reads[i]!);
   putFields(out, args, command);
   if (outcome.ok) out.uint(0);
-  else out.uint(1 + 2 * errnos.get(outcome.errno)! + (outcome.value === undefined ? 0 : 1));
+  else out.uint(1 + 2 * plan.errno.get(outcome.errno)! + (outcome.value === undefined ? 0 : 1));
   if (outcome.value !== undefined) putFields(out, returns, outcome.value);
-  const events = outcome.events ?? [];
+  const events = outcome.events ?? noFacts;
   out.uint(events.length);
-  for (const event of events) {
-    const [type, [, fields]] = facts.get(event.type)!;
-    out.uint(type);
-    putFields(out, fields, event);
+  for (let i = 0; i < events.length; i++) {
+    const event = events[i]!;
+    const fact = plan.fact.get(event.type)!;
+    out.uint(fact.id);
+    putFields(out, fact.fields, event);
   }
   if (!digest) return;
   for (const number of [digest.state, digest.memory, digest.actors, digest.executors]) out.uint(number);
 }
+const noFacts: readonly Fact[] = [];
 
-function putFields(out: ByteWriter, fields: readonly ShapeField[], message: object): void {
-  for (const [name, kind, names] of fields) {
+function putFields(out: ByteWriter, fields: readonly FieldPlan[], message: object): void {
+  for (let i = 0; i < fields.length; i++) {
+    const { name, kind, names } = fields[i]!;
     const value = (message as Record<string, unknown>)[name];
     switch (kind) {
       case 'int':

@@ -35,9 +35,6 @@ export function sidecarHeader({ run, chain, steps }: SidecarPlace): Uint8Array {
 /** Collects rows until they are written. */
 export class RowWriter {
   private readonly rows = new ByteWriter(1 << 14);
-  private readonly payload = new ByteWriter(1 << 10);
-  private readonly head = new Uint8Array(ROW_HEADER_SIZE);
-  private readonly fields = new DataView(this.head.buffer);
   private seed = 0;
   /** The header of a new sidecar, before its rows. */
   begin(place: SidecarPlace): void {
@@ -46,16 +43,17 @@ export class RowWriter {
     this.seed = crc32(place.chain);
   }
   add(row: Row): void {
-    const { payload, head, fields } = this;
-    payload.clear();
-    putRow(payload, row);
-    const bytes = payload.view();
-    fields.setUint32(0, bytes.length, true);
-    fields.setUint32(4, crc32(bytes), true);
-    fields.setBigUint64(8, BigInt(row.step.seq), true);
-    fields.setUint32(16, crc32(head.subarray(0, 16), this.seed), true);
-    this.rows.raw(head);
-    this.rows.raw(bytes);
+    const { rows } = this;
+    const at = rows.length;
+    const payload = at + ROW_HEADER_SIZE;
+    rows.skip(ROW_HEADER_SIZE);
+    putRow(rows, row);
+    const { seq } = row.step;
+    rows.u32(at, rows.length - payload);
+    rows.u32(at + 4, rows.crc32(payload, rows.length));
+    rows.u32(at + 8, seq % 2 ** 32);
+    rows.u32(at + 12, Math.floor(seq / 2 ** 32));
+    rows.u32(at + 16, rows.crc32(at, at + 16, this.seed));
   }
   /** What was collected; only to be looked at before the next call. */
   view(): Uint8Array {
