@@ -28,8 +28,8 @@ import type { Source } from '../../events/source.ts';
 export interface FileLayer {
   /** `create`: empty, whatever was there; `append`: at its end, made where it is not there; `directory`: only to be synced. */
   open(path: string, mode: 'create' | 'append' | 'directory'): number;
-  /** Writes at the end; answers how many bytes it took, which may be fewer than it was given. */
-  write(fd: number, bytes: Uint8Array): number;
+  /** Writes at `at`, otherwise at the end; answers how many bytes it took, which may be fewer than it was given. */
+  write(fd: number, bytes: Uint8Array, at?: number): number;
   /** On the disk, and not only in the system's memory: fdatasync(2); of a directory fsync(2). */
   sync(fd: number, what: 'data' | 'directory'): void;
   /** The same for data, while the program goes on; `done` is told what it failed with. Where there is none, `sync` does. */
@@ -56,7 +56,7 @@ export interface FileLayer {
 
 export const nodeFiles: FileLayer = {
   open: (path, mode) => openSync(path, { create: 'w', append: 'a', directory: 'r' }[mode]),
-  write: (fd, bytes) => writeSync(fd, bytes),
+  write: (fd, bytes, at) => writeSync(fd, bytes, 0, bytes.length, at ?? null),
   sync: (fd, what) => (what === 'data' ? fdatasyncSync(fd) : fsyncSync(fd)),
   syncLater: (fd, done) => fdatasync(fd, done),
   truncate: (fd, size) => ftruncateSync(fd, size),
@@ -168,10 +168,10 @@ function readAt(fd: number, at: number, length: number): Uint8Array {
   return bytes;
 }
 
-/** Writes all of it, however few bytes a call takes. */
-export function writeAll(files: FileLayer, fd: number, bytes: Uint8Array): void {
+/** Writes all of it, at the end or at `at`, however few bytes a call takes. */
+export function writeAll(files: FileLayer, fd: number, bytes: Uint8Array, at?: number): void {
   for (let done = 0; done < bytes.length; ) {
-    const taken = files.write(fd, bytes.subarray(done));
+    const taken = files.write(fd, bytes.subarray(done), at === undefined ? undefined : at + done);
     if (taken <= 0) throw Object.assign(new Error('a write took nothing'), { code: 'EIO' });
     done += taken;
   }

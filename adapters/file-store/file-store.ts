@@ -9,7 +9,7 @@ import { type Failure, systemFailure } from '../failure.ts';
 import { KeptStore } from '../kept-store.ts';
 import { codeOf, type FileLayer, nodeFiles } from './file-layer.ts';
 import { type Lock, takeLock } from './lock.ts';
-import { PartWriter } from './part-writer.ts';
+import { PartWriter, type SidecarUse } from './part-writer.ts';
 import { findParts, lockedPath, partPath, removeParts } from './parts.ts';
 import { type Recovery, readRun, recoverLocked } from './recover.ts';
 import { sidecarOf } from './sidecar.ts';
@@ -20,6 +20,8 @@ import { sidecarOf } from './sidecar.ts';
  */
 export const durabilities = ['batch', 'strict', 'none'] as const;
 export type Durability = (typeof durabilities)[number];
+
+const uses: Readonly<Record<Durability, SidecarUse>> = { batch: 'written', strict: 'synced', none: 'none' };
 
 /** In mode `batch` this long, in milliseconds of wall time, may pass before what was written is synced. */
 const SYNC_EVERY_MS = 100;
@@ -85,7 +87,7 @@ export class FileStore extends KeptStore {
     try {
       if (!continued && !special) removeParts(path, files);
       this.number = continued?.number ?? 1;
-      this.part = new PartWriter(partPath(path, this.number), header, this.durability !== 'none', files, continued?.checkpoint);
+      this.part = new PartWriter(partPath(path, this.number), header, uses[this.durability], files, continued?.checkpoint);
     } catch (error) {
       this.lock.release();
       throw systemFailure('write the log', path, error);
@@ -150,7 +152,7 @@ export class FileStore extends KeptStore {
     this.attempt('write', path, () => {
       const { steps, chain } = part.place;
       const header = { ...this.header, part: { number: next, first: steps, run: this.run, follows: hexOf(chain) } };
-      this.part = new PartWriter(path, header, this.durability !== 'none', files, checkpoint);
+      this.part = new PartWriter(path, header, uses[this.durability], files, checkpoint);
       this.number = next;
       part.close();
     });

@@ -121,20 +121,19 @@ function readRows(
 ): Extract<Sidecar, { kind: 'rows' }> {
   const seed = version < 2 ? 0 : crc32(sealed.chain);
   const rows: Row[] = [];
-  for (let at = SIDECAR_HEADER_SIZE; at < bytes.length; ) {
+  // Zeros stand where rows were to come, or where they have never reached the disk.
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  for (let at = SIDECAR_HEADER_SIZE; at < end; ) {
     const rest = bytes.length - at;
     const seq = sealed.steps + rows.length;
     const damaged = {
       kind: 'rows',
       rows,
       torn: 0,
-      damage: `it is damaged where step ${seq} should be, ${rest} bytes are lost`,
+      damage: `it is damaged where step ${seq} should be, ${end - at} bytes are lost`,
     } as const;
     if (rest < ROW_HEADER_SIZE) return { kind: 'rows', rows, torn: rest };
-    if (view.getUint32(at + 16, true) !== crc32(bytes.subarray(at, at + 16), seed)) {
-      // A file that has grown, and whose bytes have never reached the disk, ends with zeros.
-      return bytes.subarray(at).every((byte) => byte === 0) ? { kind: 'rows', rows, torn: rest } : damaged;
-    }
+    if (view.getUint32(at + 16, true) !== crc32(bytes, seed, at, at + 16)) return damaged;
     const length = view.getUint32(at, true);
     if (rest - ROW_HEADER_SIZE < length) return { kind: 'rows', rows, torn: rest };
     const payload = bytes.subarray(at + ROW_HEADER_SIZE, at + ROW_HEADER_SIZE + length);

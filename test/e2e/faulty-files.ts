@@ -1,7 +1,6 @@
 // A file system in memory that fails where a test wants it to, and that can lose its power.
 import { basename, dirname } from 'node:path';
 import type { FileLayer } from '../../adapters/file-store/file-layer.ts';
-import { joined } from '../../events/bytes.ts';
 import { bytesSource, type Source } from '../../events/source.ts';
 
 interface MemoryFile {
@@ -38,11 +37,15 @@ export class FaultyFiles implements FileLayer {
     } else if (mode === 'create') file.bytes = new Uint8Array(0);
     return this.open_.push(file) - 1;
   }
-  write(fd: number, bytes: Uint8Array): number {
+  write(fd: number, bytes: Uint8Array, at?: number): number {
     const file = this.open_[fd]!;
     const fails = this.failing();
     const taken = Math.min(fails ? bytes.length >> 1 : bytes.length, this.mostBytes);
-    file.bytes = joined([file.bytes, bytes.subarray(0, taken)]);
+    const from = at ?? file.bytes.length;
+    const after = new Uint8Array(Math.max(file.bytes.length, from + taken));
+    after.set(file.bytes);
+    after.set(bytes.subarray(0, taken), from);
+    file.bytes = after;
     this.called('write');
     return taken;
   }
