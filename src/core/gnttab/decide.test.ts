@@ -1,44 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../../tools/fuzz/core-host.ts';
+import { getVersion, grant, map, setup, setVersion, statusFrames, swap, unmap } from '../../../tools/fuzz/grants.ts';
 import type { CoreCommand } from '../index.ts';
 import { entryFrame, entryOffset } from './decide.ts';
 import { GTF_permit_access, GTF_reading, GTF_readonly, GTF_sub_page, GTF_writing } from './state.ts';
 
 const SELF = 0x7ff0;
-const map = (domid: number, dom: number, ref: number, readonly = false): CoreCommand => ({
-  type: 'gnttab.map_grant_ref',
-  domid,
-  dom,
-  ref,
-  readonly,
-});
-const unmap = (domid: number, handle: number): CoreCommand => ({ type: 'gnttab.unmap_grant_ref', domid, handle });
 const unmapDevice = (domid: number, handle: number, frame: number): CoreCommand => ({
   type: 'gnttab.unmap_device_map',
   domid,
   handle,
   frame,
-});
-const version = (domid: number, dom: number): CoreCommand => ({ type: 'gnttab.get_version', domid, dom });
-const setVersion = (domid: number, version: number): CoreCommand => ({ type: 'gnttab.set_version', domid, version });
-const statusFrames = (domid: number, dom: number, nr_frames: number): CoreCommand => ({
-  type: 'gnttab.get_status_frames',
-  domid,
-  dom,
-  nr_frames,
-});
-const swap = (domid: number, ref_a: number, ref_b: number): CoreCommand => ({
-  type: 'gnttab.swap_grant_ref',
-  domid,
-  ref_a,
-  ref_b,
-});
-const setup = (domid: number, dom: number, nr_frames: number): CoreCommand => ({
-  type: 'gnttab.setup_table',
-  domid,
-  dom,
-  nr_frames,
 });
 const query = (domid: number, dom: number): CoreCommand => ({ type: 'gnttab.query_size', domid, dom });
 const seed = (domid: number, dom: number, ref: number): CoreCommand => ({
@@ -72,13 +45,6 @@ function end(host: CoreHost, domain: number): void {
   while (host.answer(destroy(domain)) === 'ERESTART');
 }
 
-/** What a guest writes into entry `ref`. */
-function grant(host: CoreHost, dom: number, ref: number, { to = 0, gfn = 1, flags = GTF_permit_access } = {}): void {
-  const table = entryFrame(host.xen, dom, ref);
-  host.memory.put16(table, entryOffset(ref), flags);
-  host.memory.put16(table, entryOffset(ref) + 2, to);
-  host.memory.put32(table, entryOffset(ref) + 4, host.xen.grantFrameNumber(dom, gfn));
-}
 const flagsOf = (host: CoreHost, dom: number, ref: number): number =>
   host.memory.get16(entryFrame(host.xen, dom, ref), entryOffset(ref));
 
@@ -130,9 +96,9 @@ test.each<[string, CoreCommand[], CoreCommand, unknown]>([
   ['... and without one stays', [map(0, 1, 0), unmapDevice(0, 0, 0)], unmap(0, 0), {}],
   ['... what is not mapped has none', [], unmapDevice(0, 0, 1), 'bad_handle'],
 
-  ['every table has version 1', [], version(0, 1), { version: 1 }],
-  ['... nobody has one', [], version(0, 77), 'ESRCH'],
-  ["... another's is its own affair", [], version(1, 2), 'EPERM'],
+  ['every table has version 1', [], getVersion(0, 1), { version: 1 }],
+  ['... nobody has one', [], getVersion(0, 77), 'ESRCH'],
+  ["... another's is its own affair", [], getVersion(1, 2), 'EPERM'],
   ['... which may be asked for', [], setVersion(1, 1), { version: 1 }],
   ['... unlike the next, for who may not', [], setVersion(0, 2), 'ENOSYS'],
   ['... and what is none', [], setVersion(1, 3), 'EINVAL'],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PAGE_SIZE } from '../../../events/units.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import type { CoreHost } from '../../../tools/fuzz/core-host.ts';
+import { grant } from '../../../tools/fuzz/grants.ts';
 import { GNTMAP } from '../../abi/grant-table.ts';
 import type { CoreCommand } from '../index.ts';
 import { entryFrame, entryOffset } from './decide.ts';
@@ -37,12 +38,6 @@ const replace = (domid: number, handle: number, host_addr: number, new_addr: num
 });
 const all = (domid: number, handle: number): CoreCommand => ({ type: 'gnttab.unmap_grant_ref', domid, handle });
 
-function grant(host: CoreHost, dom: number, ref: number, { to = 0, gfn = 1, flags = GTF_permit_access } = {}): void {
-  const table = entryFrame(host.xen, dom, ref);
-  host.memory.put16(table, entryOffset(ref), flags);
-  host.memory.put16(table, entryOffset(ref) + 2, to);
-  host.memory.put32(table, entryOffset(ref) + 4, host.xen.grantFrameNumber(dom, gfn));
-}
 const statusOf = (host: CoreHost, dom: number, ref: number): number =>
   host.memory.get16(entryFrame(host.xen, dom, ref), entryOffset(ref)) & (GTF_reading | GTF_writing);
 

@@ -3,40 +3,13 @@ import { DOMID_XEN } from '../../../events/units.ts';
 import { build } from '../../../tools/fuzz/arbitraries/domain.ts';
 import { bootedHost } from '../../../tools/fuzz/booted-host.ts';
 import { CoreHost } from '../../../tools/fuzz/core-host.ts';
+import { getVersion, map, setup, setVersion, statusFrames, swap, unmap } from '../../../tools/fuzz/grants.ts';
 import { GNTMAP, GRANT_ENTRY_V2, GTF } from '../../abi/grant-table.ts';
 import { XENMAPSPACE, XENMEM_resource, XENMEM_resource_grant_table_id } from '../../abi/memory.ts';
 import type { CoreCommand } from '../index.ts';
 import { entryAt, statusPlace } from './entries.ts';
 
 const SELF = 0x7ff0;
-const set = (domid: number, version: number): CoreCommand => ({ type: 'gnttab.set_version', domid, version });
-const get = (domid: number, dom: number): CoreCommand => ({ type: 'gnttab.get_version', domid, dom });
-const statuses = (domid: number, dom: number, nr_frames: number): CoreCommand => ({
-  type: 'gnttab.get_status_frames',
-  domid,
-  dom,
-  nr_frames,
-});
-const setup = (domid: number, dom: number, nr_frames: number): CoreCommand => ({
-  type: 'gnttab.setup_table',
-  domid,
-  dom,
-  nr_frames,
-});
-const map = (domid: number, dom: number, ref: number, readonly = false): CoreCommand => ({
-  type: 'gnttab.map_grant_ref',
-  domid,
-  dom,
-  ref,
-  readonly,
-});
-const unmap = (domid: number, handle: number): CoreCommand => ({ type: 'gnttab.unmap_grant_ref', domid, handle });
-const swap = (domid: number, ref_a: number, ref_b: number): CoreCommand => ({
-  type: 'gnttab.swap_grant_ref',
-  domid,
-  ref_a,
-  ref_b,
-});
 type Side = { dom?: number; ref: number; offset?: number };
 /** A side without a domain is page `ref` of the caller's own. */
 const copy = (domid: number, source: Side, dest: Side, len = 16): CoreCommand => {
@@ -103,7 +76,7 @@ const mfn = (dom: number, gfn: number): number => bootedHost().xen.p2m.mfn(dom, 
  * which is again of another's; 14 what is its own; 15 what nobody has.
  */
 function granting(): CoreHost {
-  const host = bootedHost().prepare(set(1, 2), set(2, 2));
+  const host = bootedHost().prepare(setVersion(1, 2), setVersion(2, 2));
   grant(host, 1, 8);
   grant(host, 1, 9, { gfn: 2, flags: GTF.permit_access | GTF.readonly });
   grant(host, 1, 10, { gfn: 3, part: [100, 100] });
@@ -119,23 +92,23 @@ function granting(): CoreHost {
 }
 
 test.each<[string, CoreCommand[], CoreCommand, unknown]>([
-  ['a domain that may takes version 2, as anybody with a say sees', [], get(0, 1), { version: 2 }],
-  ['... and goes back', [set(1, 1)], get(0, 1), { version: 1 }],
-  ['... and takes what it has', [], set(1, 2), { version: 2 }],
-  ['there is no third', [], set(1, 3), 'EINVAL'],
-  ['who may not, does not', [], set(0, 2), 'ENOSYS'],
-  ['not while an entry is in use', [map(0, 1, 8)], set(1, 1), 'EBUSY'],
-  ['... that one is not', [map(0, 1, 8), unmap(0, 0)], set(1, 1), { version: 1 }],
+  ['a domain that may takes version 2, as anybody with a say sees', [], getVersion(0, 1), { version: 2 }],
+  ['... and goes back', [setVersion(1, 1)], getVersion(0, 1), { version: 1 }],
+  ['... and takes what it has', [], setVersion(1, 2), { version: 2 }],
+  ['there is no third', [], setVersion(1, 3), 'EINVAL'],
+  ['who may not, does not', [], setVersion(0, 2), 'ENOSYS'],
+  ['not while an entry is in use', [map(0, 1, 8)], setVersion(1, 1), 'EBUSY'],
+  ['... that one is not', [map(0, 1, 8), unmap(0, 0)], setVersion(1, 1), { version: 1 }],
 
   ['a table has half as many entries', [], map(0, 1, 256), 'bad_gntref'],
   ['... as far as it goes', [], map(0, 1, 255), 'general_error'],
   ['... and where it has grown', [setup(1, SELF, 2)], map(0, 1, 511), 'general_error'],
-  ['one status frame is for eight', [], statuses(1, SELF, 1), { frames: [expect.any(Number)] }],
-  ['... and not two', [], statuses(1, SELF, 2), 'general_error'],
-  ['... nor less than none', [], statuses(1, SELF, -1), 'general_error'],
-  ['... of another', [], statuses(1, 2, 1), 'permission_denied'],
-  ['... of nobody', [], statuses(0, 77, 1), 'bad_domain'],
-  ['version 1 has none', [], statuses(0, SELF, 1), 'general_error'],
+  ['one status frame is for eight', [], statusFrames(1, SELF, 1), { frames: [expect.any(Number)] }],
+  ['... and not two', [], statusFrames(1, SELF, 2), 'general_error'],
+  ['... nor less than none', [], statusFrames(1, SELF, -1), 'general_error'],
+  ['... of another', [], statusFrames(1, 2, 1), 'permission_denied'],
+  ['... of nobody', [], statusFrames(0, 77, 1), 'bad_domain'],
+  ['version 1 has none', [], statusFrames(0, SELF, 1), 'general_error'],
 
   ['a page is mapped', [], map(0, 1, 8), { handle: 0, mfn: mfn(1, 1) }],
   ['... to read', [], map(0, 1, 9, true), { handle: 0, mfn: mfn(1, 2) }],
@@ -207,8 +180,8 @@ describe('a status word', () => {
   test('of an entry far up is in another frame', () => {
     const host = bootedHost();
     host.xen.domain.of(0)!.max_grant_frames.put(1, 9);
-    host.prepare(setup(1, SELF, 9), set(1, 2));
-    expect(host.answer(statuses(1, SELF, 2))).toEqual({ frames: [expect.any(Number), expect.any(Number)] });
+    host.prepare(setup(1, SELF, 9), setVersion(1, 2));
+    expect(host.answer(statusFrames(1, SELF, 2))).toEqual({ frames: [expect.any(Number), expect.any(Number)] });
     grant(host, 1, 2100);
     host.prepare(map(0, 1, 2100));
     expect(statusPlace(host.xen, 1, 2100).at).toBe(2 * (2100 - 2048));
@@ -234,11 +207,11 @@ describe('the reserved entries', () => {
     grant(host, 1, 0);
     grant(host, 1, 1, { gfn: 2, flags: permit_access | readonly });
     grant(host, 1, 8);
-    host.prepare(map(0, 1, 0), map(0, 1, 1, true), set(1, 2));
+    host.prepare(map(0, 1, 0), map(0, 1, 1, true), setVersion(1, 2));
     expect(entryOf(host, 1, 0)).toEqual({ flags: permit_access, domid: 0, frame: mfn(1, 1), status: reading | writing });
     expect(entryOf(host, 1, 1)).toEqual({ flags: permit_access | readonly, domid: 0, frame: mfn(1, 2), status: reading });
     expect(entryOf(host, 1, 8)).toEqual({ flags: 0, domid: 0, frame: 0, status: 0 });
-    host.prepare(unmap(0, 0), set(1, 1));
+    host.prepare(unmap(0, 0), setVersion(1, 1));
     expect(entryOf(host, 1, 0)).toEqual({ flags: permit_access, domid: 0, frame: mfn(1, 1), status: 0 });
     expect(entryOf(host, 1, 1)).toMatchObject({ flags: permit_access | readonly | reading, status: reading });
     host.prepare(unmap(0, 1));
@@ -247,7 +220,7 @@ describe('the reserved entries', () => {
   test('are lost where version 1 has no form for them', () => {
     const host = granting();
     grant(host, 1, 3, { flags: GTF.accept_transfer });
-    host.prepare(set(1, 1));
+    host.prepare(setVersion(1, 1));
     expect(entryOf(host, 1, 3)).toEqual({ flags: 0, domid: 0, frame: 0, status: 0 });
   });
   test.each<[string, Written]>([
@@ -256,9 +229,9 @@ describe('the reserved entries', () => {
   ])('%s keeps the table as it is', (_, written) => {
     const host = granting();
     grant(host, 1, 3, written);
-    expect(host.answer(set(1, 1))).toBe('ERANGE');
+    expect(host.answer(setVersion(1, 1))).toBe('ERANGE');
     expect(host.steps.at(-1)!.outcome.value).toEqual({ version: 2 });
-    expect(host.answer(get(1, SELF))).toEqual({ version: 2 });
+    expect(host.answer(getVersion(1, SELF))).toEqual({ version: 2 });
   });
 });
 
@@ -266,19 +239,19 @@ describe('status frames', () => {
   test('come from the heap, go back there, and are cleared', () => {
     const host = bootedHost();
     const free = host.xen.p2m.freePages;
-    host.prepare(set(1, 2));
+    host.prepare(setVersion(1, 2));
     expect(host.xen.p2m.freePages).toBe(free - 1);
-    const [frame] = (host.answer(statuses(1, SELF, 1)) as { frames: number[] }).frames;
+    const [frame] = (host.answer(statusFrames(1, SELF, 1)) as { frames: number[] }).frames;
     host.memory.put16(frame!, 100, 24);
-    host.prepare(set(1, 1));
+    host.prepare(setVersion(1, 1));
     expect(host.xen.p2m.freePages).toBe(free);
     expect(host.memory.get16(frame!, 100)).toBe(0);
   });
   test('are not had where the heap has none', () => {
     const host = bootedHost().prepare({ type: 'domctl.max_mem', domid: 0, domain: 1, max_memkb: -1 });
     host.prepare({ type: 'memory.populate_physmap', domid: 0, dom: 1, gfn: 100, nr_pages: host.xen.p2m.freePages });
-    expect(host.answer(set(1, 2))).toBe('ENOMEM');
-    expect(host.answer(get(1, SELF))).toEqual({ version: 1 });
+    expect(host.answer(setVersion(1, 2))).toBe('ENOMEM');
+    expect(host.answer(getVersion(1, SELF))).toEqual({ version: 1 });
   });
   const place = (domid: number, idx: number, gpfn: number): CoreCommand => ({
     type: 'memory.add_to_physmap',
@@ -295,10 +268,10 @@ describe('status frames', () => {
   });
   test('stand in the physmap of their domain, for as long as they are there', () => {
     const host = granting().prepare(place(2, 2 ** 31, 50));
-    const frame = (host.answer(statuses(2, SELF, 1)) as { frames: number[] }).frames[0]!;
+    const frame = (host.answer(statusFrames(2, SELF, 1)) as { frames: number[] }).frames[0]!;
     expect(host.xen.p2m.slot(2, 50)).toMatchObject({ mfn: frame, dom: 2 });
     expect(host.answer(place(2, 2 ** 31 + 1, 51))).toBe('EINVAL');
-    host.prepare(set(2, 1));
+    host.prepare(setVersion(2, 1));
     expect(host.xen.p2m.slot(2, 50)).toBeUndefined();
     expect(host.answer(place(2, 2 ** 31, 50))).toBe('EINVAL');
   });
@@ -306,8 +279,8 @@ describe('status frames', () => {
     const host = bootedHost();
     expect(host.answer(acquire(0, 1))).toBe('EINVAL');
     host.xen.domain.of(0)!.max_grant_frames.put(1, 16);
-    host.prepare(set(1, 2));
-    const { frames } = host.answer(statuses(1, SELF, 1)) as { frames: number[] };
+    host.prepare(setVersion(1, 2));
+    const { frames } = host.answer(statusFrames(1, SELF, 1)) as { frames: number[] };
     expect(host.answer(acquire(0, 1))).toEqual({ nr_frames: 1, frames });
     expect(host.answer(acquire(1, 1))).toEqual({ nr_frames: 1, frames: [expect.any(Number)] });
     expect(host.answer({ type: 'gnttab.query_size', domid: 1, dom: SELF })).toMatchObject({ nr_frames: 16 });
@@ -318,12 +291,12 @@ describe('status frames', () => {
     host.prepare(
       ...build(0, { vcpus: 1, pages: 8, hvm: true, caller: DOMID_XEN }),
       ...build(1, { vcpus: 1, pages: 6, hvm: false, grants: 2 }),
-      set(1, 2),
+      setVersion(1, 2),
       acquire(0, 1, [60]),
     );
-    expect(host.answer(set(1, 1))).toBe('EBUSY');
+    expect(host.answer(setVersion(1, 1))).toBe('EBUSY');
     host.prepare({ type: 'memory.remove_from_physmap', domid: 0, dom: 0, gpfn: 60 });
-    expect(host.answer(set(1, 1))).toEqual({ version: 1 });
+    expect(host.answer(setVersion(1, 1))).toEqual({ version: 1 });
   });
   test('go with their domain', () => {
     const host = granting();
