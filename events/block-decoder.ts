@@ -3,23 +3,7 @@ import type { Blob, Digest } from './block.ts';
 import { ByteReader } from './bytes.ts';
 import type { ColumnKind } from './column.ts';
 import type { Errno } from './errno.ts';
-import {
-  BATCH,
-  CAUSE,
-  COMMAND,
-  currentShape,
-  FACT_COUNT,
-  FACTS,
-  type FieldPlan,
-  ORIGIN,
-  OUTCOME,
-  type Plan,
-  planOf,
-  READ_COUNT,
-  READS,
-  type Shape,
-  TIME,
-} from './shape.ts';
+import { currentShape, type FieldPlan, frame, type Plan, planOf, type Shape } from './shape.ts';
 import type { Fact, Step } from './vocabulary.ts';
 
 /** Reads one column of one block. */
@@ -110,24 +94,24 @@ export class BlockDecoder {
     };
     const steps: Step[] = [];
     for (let seq = firstSeq; seq < firstSeq + count; seq++) {
-      const time = cursors[TIME]!.int();
-      const origin = cursors[ORIGIN]!.word();
-      const back = cursors[CAUSE]!.int();
-      const batch = cursors[BATCH]!.int();
-      const plan = commands[cursors[COMMAND]!.uint()];
+      const time = cursors[frame.time]!.int();
+      const origin = cursors[frame.origin]!.word();
+      const back = cursors[frame.cause]!.int();
+      const batch = cursors[frame.batch]!.int();
+      const plan = commands[cursors[frame.command]!.uint()];
       if (!plan) return `step ${seq}: no such command`;
       const reads: number[] = [];
-      for (let n = cursors[READ_COUNT]!.uint(); n > 0; n--) {
-        if (n > MAX_LIST || cursors[READS]!.from.overrun) return `step ${seq}: words that were read are missing`;
-        reads.push(cursors[READS]!.int());
+      for (let n = cursors[frame.readCount]!.uint(); n > 0; n--) {
+        if (n > MAX_LIST || cursors[frame.reads]!.from.overrun) return `step ${seq}: words that were read are missing`;
+        reads.push(cursors[frame.reads]!.int());
       }
       const command = object(plan.type, plan.args);
-      const code = cursors[OUTCOME]!.uint();
+      const code = cursors[frame.outcome]!.uint();
       const value = code === 0 || code % 2 === 0 ? object(undefined, plan.returns) : undefined;
       const events: unknown[] = [];
-      for (let n = cursors[FACT_COUNT]!.uint(); n > 0; n--) {
-        if (n > MAX_LIST || cursors[FACTS]!.from.overrun) return `step ${seq}: facts are missing`;
-        const fact = factPlans[cursors[FACTS]!.uint()];
+      for (let n = cursors[frame.factCount]!.uint(); n > 0; n--) {
+        if (n > MAX_LIST || cursors[frame.facts]!.from.overrun) return `step ${seq}: facts are missing`;
+        const fact = factPlans[cursors[frame.facts]!.uint()];
         if (!fact) return `step ${seq}: no such fact`;
         events.push(object(fact.type, fact.fields));
       }
@@ -159,8 +143,8 @@ export class BlockDecoder {
       type,
       fields: fields.map(({ name, column }) => ({ name, cursor: cursors[column]! })),
     }));
-    const counts = cursors[FACT_COUNT]!;
-    const types = cursors[FACTS]!;
+    const counts = cursors[frame.factCount]!;
+    const types = cursors[frame.facts]!;
     for (let seq = firstSeq, end = Math.min(to, firstSeq + count); seq < end; seq++)
       for (let n = counts.uint(); n > 0; n--) {
         if (n > MAX_LIST || types.from.overrun) return `step ${seq}: facts are missing`;

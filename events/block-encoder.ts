@@ -3,23 +3,7 @@ import type { Blob, Digest } from './block.ts';
 import { ByteWriter } from './bytes.ts';
 import { AT_ONCE, Column } from './column.ts';
 import type { Errno } from './errno.ts';
-import {
-  BATCH,
-  CAUSE,
-  COMMAND,
-  currentShape,
-  FACT_COUNT,
-  FACTS,
-  type FieldPlan,
-  ORIGIN,
-  OUTCOME,
-  type Plan,
-  planOf,
-  READ_COUNT,
-  READS,
-  type Shape,
-  TIME,
-} from './shape.ts';
+import { currentShape, type FieldPlan, frame, type Plan, planOf, type Shape } from './shape.ts';
 import { HypervisorBug } from './step.ts';
 import type { Fact, Step } from './vocabulary.ts';
 
@@ -60,16 +44,16 @@ export class BlockEncoder {
   constructor(shape: Shape = currentShape) {
     this.plan = planOf(shape);
     this.columns = new Array(this.plan.columns.length).fill(undefined);
-    this.time = this.column(TIME);
-    this.origin = this.column(ORIGIN);
-    this.cause = this.column(CAUSE);
-    this.batch = this.column(BATCH);
-    this.command = this.column(COMMAND);
-    this.readCount = this.column(READ_COUNT);
-    this.reads = this.column(READS);
-    this.outcome = this.column(OUTCOME);
-    this.factCount = this.column(FACT_COUNT);
-    this.factTypes = this.column(FACTS);
+    this.time = this.column(frame.time);
+    this.origin = this.column(frame.origin);
+    this.cause = this.column(frame.cause);
+    this.batch = this.column(frame.batch);
+    this.command = this.column(frame.command);
+    this.readCount = this.column(frame.readCount);
+    this.reads = this.column(frame.reads);
+    this.outcome = this.column(frame.outcome);
+    this.factCount = this.column(frame.factCount);
+    this.factTypes = this.column(frame.facts);
   }
 
   private column(number: number): Column {

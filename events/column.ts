@@ -37,48 +37,24 @@ export class Column {
 
   /** For columns of the kind `int`: the difference to the value before. */
   putInt(value: number): void {
-    if (!this.used) {
-      if (value === 0) {
-        this.zeros++;
-        return;
-      }
-      this.begin();
-    }
+    if (!this.used && this.isLeading(value === 0)) return;
     this.out.difference(value, this.last);
     this.last = value;
   }
   /** For columns of the kinds `uint`, `name` and `bool`. */
   putUint(value: number): void {
-    if (!this.used) {
-      if (value === 0) {
-        this.zeros++;
-        return;
-      }
-      this.begin();
-    }
+    if (!this.used && this.isLeading(value === 0)) return;
     this.out.uint(value);
   }
   /** The first `count` of these values, for a column of the kind `int`: a loop of its own is far faster than one call for each. */
   putInts(values: Float64Array, count: number): void {
-    let first = 0;
-    if (!this.used) {
-      while (first < count && values[first] === 0) first++;
-      this.zeros += first;
-      if (first === count) return;
-      this.begin();
-    }
-    this.last = this.out.differences(values, first, count, this.last);
+    const first = this.used ? 0 : this.leading(values, count);
+    if (first < count) this.last = this.out.differences(values, first, count, this.last);
   }
   /** The same for the kinds `uint`, `name` and `bool`. */
   putUints(values: Int32Array, count: number): void {
-    let first = 0;
-    if (!this.used) {
-      while (first < count && values[first] === 0) first++;
-      this.zeros += first;
-      if (first === count) return;
-      this.begin();
-    }
-    this.out.uints(values, first, count);
+    const first = this.used ? 0 : this.leading(values, count);
+    if (first < count) this.out.uints(values, first, count);
   }
   /** The field `name` of the messages from `from` up to (and without) `end`, at most `AT_ONCE` of them. */
   putField(messages: readonly object[], from: number, end: number, name: string): void {
@@ -139,6 +115,20 @@ export class Column {
     this.lastWord = undefined;
   }
 
+  /** Counts a zero before anything else; otherwise the column begins. */
+  private isLeading(zero: boolean): boolean {
+    if (zero) this.zeros++;
+    else this.begin();
+    return zero;
+  }
+  /** How many of the first `count` values are such zeros. */
+  private leading(values: ArrayLike<number>, count: number): number {
+    let first = 0;
+    while (first < count && values[first] === 0) first++;
+    this.zeros += first;
+    if (first < count) this.begin();
+    return first;
+  }
   /** The zeros so far have to be there after all. */
   private begin(): void {
     this.used = true;
@@ -164,13 +154,7 @@ export class Column {
     this.lastNumber = number;
   }
   private putList(list: readonly unknown[]): void {
-    if (!this.used) {
-      if (list.length === 0) {
-        this.zeros++;
-        return;
-      }
-      this.begin();
-    }
+    if (!this.used && this.isLeading(list.length === 0)) return;
     this.out.uint(list.length);
     if (this.kind === 'texts') for (let i = 0; i < list.length; i++) this.putText(list[i] as string);
     else for (let i = 0; i < list.length; i++) this.out.int(list[i] as number);

@@ -42,18 +42,21 @@ export interface FactPlan {
   readonly fields: readonly FieldPlan[];
 }
 
-export const TIME = 0;
-export const ORIGIN = 1;
-export const CAUSE = 2;
-export const BATCH = 3;
-export const COMMAND = 4;
-/** How many words of guest memory the step read, and the words of all steps one after the other. */
-export const READ_COUNT = 5;
-export const READS = 6;
-export const OUTCOME = 7;
-/** How many facts the step has, and the types of all facts one after the other. */
-export const FACT_COUNT = 8;
-export const FACTS = 9;
+/** The columns of the step itself, which come first. */
+export const frame = {
+  time: 0,
+  origin: 1,
+  cause: 2,
+  batch: 3,
+  command: 4,
+  /** How many words of guest memory the step read, and the words of all steps one after the other. */
+  readCount: 5,
+  reads: 6,
+  outcome: 7,
+  /** How many facts the step has, and the types of all facts one after the other. */
+  factCount: 8,
+  facts: 9,
+} as const;
 const frameKinds: readonly ColumnKind[] = ['int', 'text', 'int', 'int', 'uint', 'uint', 'int', 'uint', 'uint', 'uint'];
 
 /** Where every column of a block is, for a vocabulary. */
