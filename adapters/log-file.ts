@@ -98,9 +98,20 @@ export function judgeLog<T>(path: string, use: () => T): T {
   try {
     return use();
   } catch (error) {
-    if (!(error instanceof LogError)) throw error;
-    // A LogError says what is wrong, and after the last semicolon or colon what to do.
-    const [, what, advice] = /^(.*)[;:] (.*)$/s.exec(error.message) ?? [undefined, error.message, 'take another copy of the log'];
-    throw new Failure(what!, path, advice!, UNUSABLE);
+    throw judged(path, error);
   }
+}
+/** The same for what is read one after the other. */
+export function* judgeEach<T>(path: string, values: Iterable<T>): Generator<T> {
+  try {
+    yield* values;
+  } catch (error) {
+    throw judged(path, error);
+  }
+}
+function judged(path: string, error: unknown): unknown {
+  if (!(error instanceof LogError)) return error;
+  // A LogError says what is wrong, and after the last semicolon or colon what to do.
+  const [, what, advice] = /^(.*)[;:] (.*)$/s.exec(error.message) ?? [undefined, error.message, 'take another copy of the log'];
+  return new Failure(what!, path, advice!, UNUSABLE);
 }

@@ -1,5 +1,6 @@
 // The first difference between a log and what this code does with it, in words.
 import type { Step } from '../events/vocabulary.ts';
+import { type Link, shortened } from './why.ts';
 
 export interface Divergence {
   readonly seq: number;
@@ -45,6 +46,15 @@ export function show(value: unknown): string {
 
 export function describeDivergence({ seq, what, expected, got, causes }: Divergence): string[] {
   const lines = [`step ${seq}: ${what}`, `  in the log: ${show(expected)}`, `  here:       ${show(got)}`];
-  for (const [i, step] of causes.entries()) lines.push(`  ${i === 0 ? 'the step:   ' : 'because of: '}${describeStep(step)}`);
+  for (const line of describeCauses(shortened(causes), 'the step: ')) lines.push(`  ${line}`);
   return lines;
+}
+
+/** A chain of causes, a line for each. */
+export function* describeCauses(chain: Iterable<Link>, first = ''): Generator<string> {
+  let lead = first;
+  for (const link of chain) {
+    yield typeof link === 'number' ? `and of ${link} more like these` : `${lead}${describeStep(link)}`;
+    lead = 'because of ';
+  }
 }

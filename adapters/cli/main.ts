@@ -14,7 +14,7 @@ import { type InspectOptions, inspect } from './commands/inspect.ts';
 import { type LogOptions, logCheck, logCompact, logInfo, logMerge, logRepair } from './commands/log.ts';
 import { type ReplayOptions, replay } from './commands/replay.ts';
 import { type RunOptions, run } from './commands/run.ts';
-import { why } from './commands/why.ts';
+import { type WhyOptions, why } from './commands/why.ts';
 import { type XenstoredOptions, xenstored } from './commands/xenstored.ts';
 import { type XlOptions, xl } from './commands/xl.ts';
 import { Output } from './output.ts';
@@ -123,9 +123,10 @@ function commands(done: (status: number) => void): Command {
     .argument('<run>', 'a log')
     .argument('<seq>', 'the number of a step')
     .description('the causes of a step, one after the other, back to an input')
-    .option('--json', 'for a program')
+    .option('--all', 'each of them, also where two alternate again and again')
+    .option('--json', 'for a program: all of them')
     .addHelpText('after', examples('why livecd.xlog 5000'))
-    .action((path: string, seq: string, options: { json?: boolean }) => done(why(path, seq, options, output)));
+    .action(async (path: string, seq: string, options: WhyOptions) => done(await why(path, seq, options, output)));
 
   program
     .command('diff')

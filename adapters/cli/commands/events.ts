@@ -6,7 +6,7 @@ import type { Command, Fact, Step } from '../../../events/vocabulary.ts';
 import { domainOf } from '../../../machines/index.ts';
 import { formatTime, show } from '../../../replay/index.ts';
 import { Failure } from '../../failure.ts';
-import { judgeLog } from '../../log-file.ts';
+import { judgeEach } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import { jsonValue, type Output } from '../output.ts';
 
@@ -52,9 +52,8 @@ export async function events(path: string, options: EventsOptions, output: Outpu
       }
     }
   }
-  const lines = found();
   // Blocks are decoded as the lines are asked for: that is when a damaged one shows.
-  await output.lines({ [Symbol.iterator]: () => ({ next: () => judgeLog(path, () => lines.next()) }) });
+  await output.lines(judgeEach(path, found()));
   return 0;
 }
 

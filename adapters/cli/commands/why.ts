@@ -1,15 +1,20 @@
 // xenolog why: the chain of causes of a step, back to its input.
-import { why as causesOf, describeStep, Steps } from '../../../replay/index.ts';
-import { judgeLog } from '../../log-file.ts';
+import { causesOf, describeCauses, Steps, shortened } from '../../../replay/index.ts';
+import { judgeEach, judgeLog } from '../../log-file.ts';
 import { stepNumber } from '../moment.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
-export function why(path: string, seq: string, options: { readonly json?: boolean }, output: Output): number {
+export interface WhyOptions {
+  readonly json?: boolean;
+  readonly all?: boolean;
+}
+
+export async function why(path: string, seq: string, { json, all }: WhyOptions, output: Output): Promise<number> {
   const log = openRun(path);
   const number = stepNumber(seq, log, `why ${seq}`);
-  const chain = judgeLog(path, () => causesOf(new Steps(log), number));
-  if (options.json) output.json(chain);
-  else for (const [i, step] of chain.entries()) output.line(`${i === 0 ? '' : 'because of '}${describeStep(step)}`);
+  const chain = causesOf(new Steps(log), number);
+  if (json) judgeLog(path, () => output.json([...chain]));
+  else await output.lines(judgeEach(path, describeCauses(all ? chain : shortened(chain))));
   return 0;
 }
