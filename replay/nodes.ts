@@ -51,16 +51,24 @@ function samePermissions(a: Permissions, b: Permissions): boolean {
   return true;
 }
 
-/** Reads what `nodesToBytes` wrote. */
-export const nodesFromBytes = (bytes: Uint8Array): SavedNode => takeNode(new ByteReader(bytes), []);
+/** Reads what `nodesToBytes` wrote, and nothing else. */
+export function nodesFromBytes(bytes: Uint8Array): SavedNode {
+  const from = new ByteReader(bytes);
+  const node = takeNode(from, [], 0);
+  if (from.rest !== 0) throw new Error('these bytes are no nodes');
+  return node;
+}
+/** As deep as a path of 3072 bytes can be. */
+const MOST_DEPTH = 1536;
 
-function takeNode(from: ByteReader, known: Permissions[]): SavedNode {
+function takeNode(from: ByteReader, known: Permissions[], depth: number): SavedNode {
+  if (from.overrun || depth > MOST_DEPTH) throw new Error('these bytes are no nodes');
   const head = { name: from.string(), value: from.string(), perms: takePermissions(from, known) };
   const [generation, birth] = [from.int(), from.int()];
   const children: SavedNode[] = [];
   let size = 1;
   for (let n = from.uint(); n > 0 && !from.overrun; n--) {
-    const child = takeNode(from, known);
+    const child = takeNode(from, known, depth + 1);
     size += child.size;
     children.push(child);
   }
@@ -69,8 +77,11 @@ function takeNode(from: ByteReader, known: Permissions[]): SavedNode {
 
 function takePermissions(from: ByteReader, known: Permissions[]): Permissions {
   const number = from.uint();
-  if (number > 0) return known[number - 1]!;
-  const perms = Array.from({ length: from.uint() }, () => ({ access: from.int(), domid: from.int(), since: from.int() }));
+  const before = known[number - 1];
+  if (before) return before;
+  const count = from.uint();
+  if (number !== 0 || !(count <= from.rest)) throw new Error('these bytes are no permissions');
+  const perms = Array.from({ length: count }, () => ({ access: from.int(), domid: from.int(), since: from.int() }));
   if (known.length < MOST_KNOWN) known.push(perms);
   return perms;
 }

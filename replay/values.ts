@@ -1,5 +1,5 @@
 // Plain data as bytes: what a checkpoint is made of. Numbers, strings, arrays, objects, maps, sets and typed arrays; nothing else.
-import { ByteReader, ByteWriter } from '../events/bytes.ts';
+import { ByteReader, ByteWriter, byteString } from '../events/bytes.ts';
 import { HypervisorBug } from '../events/step.ts';
 import type { Packed } from '../src/tables/table.ts';
 import type { SavedNode } from '../src/xenstore/tree.ts';
@@ -217,18 +217,56 @@ export class ValueWriter {
   }
 }
 
-/** Reads what `ValueWriter` wrote. Total on bytes whose checksum is right; of others it may throw anything. */
+/** Bytes that are no plain data as it is written here. */
+export class NoValue extends Error {
+  override readonly name = 'NoValue';
+}
+
+/** How much memory some bytes may come to be: much more than they are themselves, but not without end. */
+class Room {
+  private left = 2 ** 24;
+  /** A page or a part of a column that has one number in it takes some ten bytes. */
+  grow(bytes: number): void {
+    this.left += bytes * 4096;
+  }
+  take(bytes: number): void {
+    this.left -= bytes;
+    if (!(this.left >= 0)) throw new NoValue('too much memory for so few bytes');
+  }
+}
+
+/** Deeper than this, nothing of ours is nested. */
+const MOST_DEPTH = 128;
+/** Longer than this, in digits, no number is. */
+const MOST_DIGITS = 1024;
+
+/** Reads what `ValueWriter` wrote, and of anything else either plain data or a `NoValue`. */
 export class ValueReader {
   private readonly from: ByteReader;
   private readonly shapes: (readonly string[])[] = [...knownShapes];
   private readonly words: string[] = [];
   private readonly find: (number: number) => FoundPiece;
-  constructor(bytes: Uint8Array, find: (number: number) => FoundPiece) {
+  private readonly room: Room;
+  /** What was read of pieces: whoever had one twice has it twice again. */
+  private readonly made = new Map<string, object>();
+  private depth = 0;
+  constructor(bytes: Uint8Array, find: (number: number) => FoundPiece, room = new Room()) {
     this.from = new ByteReader(bytes);
     this.find = find;
+    this.room = room;
+    room.grow(bytes.length);
   }
 
+  /** @throws NoValue */
   read(): unknown {
+    if (++this.depth > MOST_DEPTH) throw new NoValue('too deep');
+    const value = this.value();
+    if (this.from.overrun) throw new NoValue('too short');
+    this.depth--;
+    return value;
+  }
+
+  private value(): unknown {
     const { from } = this;
     switch (from.uint()) {
       case tag.undefined:
@@ -243,34 +281,38 @@ export class ValueReader {
         return from.int();
       case tag.double:
         return this.double();
-      case tag.bigint:
-        return BigInt(from.string());
+      case tag.bigint: {
+        const digits = byteString(from.raw(this.count(MOST_DIGITS)));
+        if (!/^-?\d+$/.test(digits)) throw new NoValue('no number');
+        return BigInt(digits);
+      }
       case tag.text:
-        return this.learnt(from.string());
+        return this.learnt(byteString(from.raw(this.count())));
       case tag.wide: {
         let text = '';
-        for (let n = from.uint(); n > 0; n--) text += String.fromCharCode(from.uint());
+        for (let n = this.count(); n > 0; n--) text += String.fromCharCode(from.uint());
         return this.learnt(text);
       }
       case tag.known:
-        return this.words[from.uint()];
-      case tag.array: {
-        const array = new Array<unknown>(from.uint());
-        for (let i = 0; i < array.length; i++) array[i] = this.read();
-        return array;
-      }
+        return this.known(this.words, from.uint());
+      case tag.array:
+        return Array.from({ length: this.count() }, () => this.read());
       case tag.object: {
         const keys: string[] = [];
         const shape = this.shapes.length;
         this.shapes.push(keys);
-        for (let n = from.uint(); n > 0; n--) keys.push(this.read() as string);
+        for (let n = this.count(); n > 0; n--) {
+          const key = this.read();
+          if (typeof key !== 'string') throw new NoValue('no key');
+          keys.push(key);
+        }
         return this.plain(shape);
       }
       case tag.shaped:
         return this.plain(from.uint());
       case tag.map: {
         const map = new Map<unknown, unknown>();
-        for (let n = from.uint(); n > 0; n--) {
+        for (let n = this.count(); n > 0; n--) {
           const key = this.read();
           map.set(key, this.read());
         }
@@ -278,41 +320,63 @@ export class ValueReader {
       }
       case tag.set: {
         const set = new Set<unknown>();
-        for (let n = from.uint(); n > 0; n--) set.add(this.read());
+        for (let n = this.count(); n > 0; n--) set.add(this.read());
         return set;
       }
       case tag.bytes:
-        return from.raw(from.uint()).slice();
+        return from.raw(this.count()).slice();
       case tag.packed: {
-        const kind = arrays[from.uint()]!;
-        return this.sparse(new kind(from.uint()));
+        const kind = this.known(arrays, from.uint());
+        const length = from.uint();
+        this.room.take(length * kind.BYTES_PER_ELEMENT);
+        return this.sparse(new kind(length));
       }
-      case tag.page: {
-        const found = this.find(from.uint());
-        const page = unpacked(found.bytes);
-        found.note(page);
-        return page;
-      }
-      case tag.piece: {
-        const found = this.find(from.uint());
-        const value = new ValueReader(found.bytes, this.find).read() as object;
-        found.note(value);
-        return value;
-      }
-      case tag.nodes: {
-        const found = this.find(from.uint());
-        const node = nodesFromBytes(found.bytes);
-        found.note(node);
-        return node;
-      }
+      case tag.page:
+        return this.piece('page', (bytes) => {
+          this.room.take(PAGE);
+          return unpacked(bytes);
+        });
+      case tag.piece:
+        return this.piece('piece', (bytes) => {
+          const value = new ValueReader(bytes, noPieces, this.room).read();
+          if (typeof value !== 'object' || value === null) throw new NoValue('no piece');
+          return value;
+        });
+      case tag.nodes:
+        return this.piece('nodes', nodesFromBytes);
       default:
-        throw new Error('no such value');
+        throw new NoValue('no such value');
     }
   }
 
+  /** How many follow: no more than there are bytes. */
+  private count(most = this.from.rest): number {
+    const count = this.from.uint();
+    if (!(count <= Math.min(most, this.from.rest))) throw new NoValue('too short');
+    return count;
+  }
+  private known<T>(all: readonly T[], number: number): T {
+    const one = all[number];
+    if (one === undefined) throw new NoValue('nothing of this number');
+    return one;
+  }
+  private piece(form: string, read: (bytes: Uint8Array) => object): object {
+    const number = this.from.uint();
+    const key = `${form} ${number}`;
+    const known = this.made.get(key);
+    if (known) return known;
+    const found = this.find(number);
+    const value = read(found.bytes);
+    found.note(value);
+    this.made.set(key, value);
+    return value;
+  }
   private plain(shape: number): object {
     const value: Record<string, unknown> = {};
-    for (const key of this.shapes[shape]!) value[key] = this.read();
+    for (const key of this.known(this.shapes, shape)) {
+      if (key === '__proto__') Object.defineProperty(value, key, { ...own, value: this.read() });
+      else value[key] = this.read();
+    }
     return value;
   }
   private learnt(text: string): string {
@@ -320,14 +384,18 @@ export class ValueReader {
     return text;
   }
   private double(): number {
-    return new Float64Array(this.from.raw(8).slice().buffer)[0]!;
+    const bytes = this.from.raw(8);
+    if (bytes.length < 8) throw new NoValue('too short');
+    return new Float64Array(bytes.slice().buffer)[0]!;
   }
   private sparse<A extends Packed>(array: A): A {
     const { from } = this;
     for (let at = 0; at < array.length; ) {
       at += from.uint();
-      if (at >= array.length) break;
+      if (!(at < array.length)) break;
+      if (from.overrun) throw new NoValue('too short');
       for (let n = from.uint(); n > 0; n--) {
+        if (at === array.length) throw new NoValue('too long');
         const value = from.int();
         array[at++] = Object.is(value, -0) ? this.double() : value;
       }
@@ -335,6 +403,10 @@ export class ValueReader {
     return array;
   }
 }
+const own = { enumerable: true, configurable: true, writable: true } as const;
+const noPieces = (): never => {
+  throw new NoValue('a piece in a piece');
+};
 
 const arrays = [Uint8Array, Uint16Array, Int32Array, Float64Array] as const;
 
@@ -384,6 +456,7 @@ function unpacked(bytes: Uint8Array): Uint8Array {
     at += from.uint() * 4;
     if (at >= PAGE) break;
     const words = from.raw(from.uint() * 4);
+    if (from.overrun || words.length === 0 || !(at + words.length <= PAGE)) throw new NoValue('no page');
     page.set(words, at);
     at += words.length;
   }
