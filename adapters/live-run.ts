@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { Digest } from '../events/block.ts';
 import { BlockDecoder } from '../events/block-decoder.ts';
 import { joined } from '../events/bytes.ts';
-import type { Log } from '../events/log.ts';
+import { type Log, LogError } from '../events/log.ts';
 import { HypervisorBug } from '../events/step.ts';
 import { OpenBlock } from '../events/store.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { version } from '../index.ts';
 import { type Dispatcher, Recording } from '../machines/index.ts';
-import { type Divergence, decodeCheckpoint, describeDivergence, encodeCheckpoint, resumeHost, same } from '../replay/index.ts';
+import { type Divergence, describeDivergence, encodeStart, resumeHost, same, startOf } from '../replay/index.ts';
 import type { HostConfig } from '../src/host-config.ts';
 import { Failure, failedAt, systemFailure } from './failure.ts';
 import { type OpenCache, openCache } from './file-store/cache-file.ts';
@@ -83,7 +83,7 @@ export class LiveRun {
       };
       const checkpoint = past?.dispatcher.checkpoint();
       this.store = checkpoint
-        ? past!.stopped.goOn(encodeCheckpoint(checkpoint))
+        ? past!.stopped.goOn(encodeStart(past!.dispatcher))
         : new FileStore({ path: this.path, header, durability, files });
       this.recording = new Recording({
         header,
@@ -113,7 +113,7 @@ export class LiveRun {
   acknowledge(): void {
     this.check();
     if (this.ended || this.store.size - this.begun < this.rotateAfter || !this.dispatcher.quiet) return;
-    this.recording.rotate(encodeCheckpoint);
+    this.recording.rotate(encodeStart);
     this.check();
     this.begun = this.store.size;
   }
@@ -199,7 +199,11 @@ export class LiveRun {
   private shortest(log: Log): Log {
     if (log.lastPart === 1) return log;
     const last = readRun(partPath(this.path, log.lastPart), this.files)!;
-    if (last.start && decodeCheckpoint(last.start)) return last;
+    try {
+      if (startOf(last)) return last;
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+    }
     last.close();
     return log;
   }

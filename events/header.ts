@@ -4,7 +4,7 @@
 import { byteString, byteStringToText, crc32, joined } from './bytes.ts';
 import { currentShape, type Shape } from './shape.ts';
 import type { Source } from './source.ts';
-import { FORMAT_VERSION, namedAsToday } from './upcast.ts';
+import { FORMAT_VERSION, namedAsToday, STATE_VERSION } from './upcast.ts';
 
 /** What a run starts from. It holds no wall time, no host name and no path of the recording machine. */
 export interface RunHeader {
@@ -19,6 +19,8 @@ export interface RunHeader {
   readonly embed?: Embed;
   /** Where this file goes on from another; absent in the first file of a run. */
   readonly part?: Part;
+  /** Of which version the state is whose digests it has (STATE_VERSION): what was read always says so, and what is new is of this code's. */
+  readonly state?: number;
 }
 export interface ImageDigest {
   readonly path: string;
@@ -56,7 +58,10 @@ const MAGIC = 'XENOLOG\n';
 const HEADER_SIZE = 20;
 
 export function encodeHeader(header: RunHeader): Uint8Array {
-  const json = new TextEncoder().encode(JSON.stringify({ ...header, vocabulary: currentShape }));
+  const { state = STATE_VERSION, ...rest } = header;
+  // Headers of version 1 never said so.
+  const content = { ...rest, ...(state > 1 && { state }), vocabulary: currentShape };
+  const json = new TextEncoder().encode(JSON.stringify(content));
   const bytes = new Uint8Array(HEADER_SIZE + json.length);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC.charCodeAt(i);
@@ -105,5 +110,5 @@ export function readHeader(source: Source): ReadHeader {
   const json = JSON.parse(byteStringToText(byteString(bytes.subarray(HEADER_SIZE))));
   const { vocabulary, ...header } = json as RunHeader & { vocabulary: Shape };
   const shape = JSON.stringify(vocabulary) === ourShape() ? currentShape : namedAsToday(vocabulary);
-  return { header, shape, format, bytes };
+  return { header: { ...header, state: header.state ?? 1 }, shape, format, bytes };
 }

@@ -53,7 +53,7 @@ export class LogWriter {
   private firstSeq: number;
   private digest: Digest | undefined;
 
-  /** `start`: the checkpoint that a file starts from which follows another; `encodeCheckpoint` makes it. */
+  /** `start`: the checkpoint that a file starts from which follows another; `encodeStart` makes it. */
   constructor(header: RunHeader, sink: (bytes: Uint8Array) => void, hash: Hash = sha256, start?: Uint8Array) {
     const bytes = encodeHeader(header);
     this.sink = sink;
@@ -108,6 +108,8 @@ interface File {
   readonly shape: Shape;
   readonly format: number;
   readonly part: Part | undefined;
+  /** The version of the state that its digests are of. */
+  readonly state: number;
   readonly decoder: BlockDecoder;
   /** SHA-256 of its header. */
   readonly id: Uint8Array;
@@ -167,13 +169,13 @@ export class Log {
     for (const source of sources) {
       const opened = readHeader(source);
       const id = hash(opened.bytes);
-      const { part } = opened.header;
+      const { part, state = 1 } = opened.header;
       if (place) this.follow(part, place, torn);
       const first = part?.first ?? 0;
       const { shape, format } = opened;
       const decoder = new BlockDecoder(shape);
       const firstBlock = this.at.length;
-      this.files.push({ source, shape, format, part, decoder, id, first, firstBlock, size: opened.bytes.length });
+      this.files.push({ source, shape, format, part, state, decoder, id, first, firstBlock, size: opened.bytes.length });
       ({ place, end, torn } = this.index(this.files.length - 1, { steps: first, chain: id }));
       this.opened ??= opened.header;
     }
@@ -212,7 +214,13 @@ export class Log {
     const { source } = this.files.at(-1)!;
     return source.read(at, source.size - at);
   }
-  /** The checkpoint that the first file here starts from, as `encodeCheckpoint` made it: where `first` is not 0. */
+  /** The version of the state whose digests the log has before step `seq`, or at its end: that of whoever wrote the file (STATE_VERSION). */
+  stateVersionAt(seq: number): number {
+    let version = 1;
+    for (const { first, state } of this.files) if (first <= Math.min(seq, this.length)) version = state;
+    return version;
+  }
+  /** The checkpoint that the first file here starts from, as `encodeStart` made it: where `first` is not 0. */
   get start(): Uint8Array | undefined {
     return this.first > 0 && this.kind[0] === START ? this.payload(0) : undefined;
   }

@@ -19,7 +19,7 @@ export interface RunSink {
   acknowledge(): Acknowledged;
   /**
    * Where a store can: ends what it has, and goes on in a next file of the same run, which starts from a checkpoint of the host as it is
-   * now. `end` is how far the run is, with its digests; `checkpoint` is made by `encodeCheckpoint`.
+   * now. `end` is how far the run is, with its digests; `checkpoint` is made by `encodeStart`.
    */
   rotate?(end: RunEnd, checkpoint: Uint8Array): Acknowledged;
   /** Ends the store without ending the run: what there is gets sealed, and whoever reads it is told that the run was cut. */

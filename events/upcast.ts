@@ -9,6 +9,12 @@ import type { Step } from './vocabulary.ts';
 export const FORMAT_VERSION = 2;
 
 /**
+ * Of the state that digests are of and that a later file of a run starts from: tables, records, what actors keep in mind. What became of
+ * it from version to version is in replay/state-changes.ts; files before there were numbers are of version 1.
+ */
+export const STATE_VERSION = 1;
+
+/**
  * Facts that had another name in vocabularies before this one, with the same fields: a log says them by the names that it was written
  * with, and is read with those of today.
  */

@@ -5,6 +5,8 @@ import { sameBytes } from '../events/bytes.ts';
 import { type Log, STEPS_PER_BLOCK } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { same } from './divergence.ts';
+import { isOfEnd } from './reenact.ts';
+import { type DigestPart, digestParts, equalDigests } from './state-changes.ts';
 
 export interface Parting {
   /** The first step that is not the same in both, or before which their hosts differ. */
@@ -17,8 +19,6 @@ export interface Parting {
   /** Steps that were compared one by one. */
   readonly compared: number;
 }
-
-const parts = ['state', 'memory', 'actors', 'executors'] as const;
 
 /**
  * The first difference of two runs, or undefined where they have none. Blocks whose chain values are equal stand behind equal blocks:
@@ -39,11 +39,19 @@ export function firstDifference(a: Log, b: Log): Parting | undefined {
   }
   const { value: more } = theirs.next();
   if (more) return { seq: more.seq, a: undefined, b: more, digests, compared };
-  if (a.end && b.end && !same(a.end, b.end)) {
-    const at = { seq: a.length, differ: (['state', 'memory'] as const).filter((part) => a.end![part] !== b.end![part]) };
-    return { seq: a.length, a: undefined, b: undefined, digests: at, compared };
-  }
-  return undefined;
+  const [ours, other] = [a.end, b.end];
+  const differ = ours && other ? comparable(a, b, a.length).filter((part) => isOfEnd(part) && ours[part] !== other[part]) : [];
+  return differ.length > 0
+    ? { seq: a.length, a: undefined, b: undefined, digests: { seq: a.length, differ }, compared }
+    : undefined;
+}
+
+/** Which digests of a moment two logs have in the same form. */
+function comparable(a: Log, b: Log, seq: number): readonly DigestPart[] {
+  const [ours, theirs] = [a.stateVersionAt(seq), b.stateVersionAt(seq)];
+  if (ours === theirs) return digestParts;
+  const equal = [equalDigests(ours), equalDigests(theirs)];
+  return digestParts.filter((part) => equal.every((some) => some.includes(part)));
 }
 
 /** How many steps two runs have in common for certain, by the chain values of their blocks. */
@@ -70,7 +78,7 @@ function firstDigests(a: Log, b: Log, from: number): Parting['digests'] {
     while (!other.done && other.value.seq < ours.seq) other = theirs.next();
     if (other.done) return undefined;
     const { value } = other;
-    const differ = value.seq === ours.seq ? parts.filter((part) => ours[part] !== value[part]) : [];
+    const differ = value.seq === ours.seq ? comparable(a, b, ours.seq).filter((part) => ours[part] !== value[part]) : [];
     if (differ.length > 0) return { seq: ours.seq, differ };
   }
   return undefined;

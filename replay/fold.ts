@@ -3,7 +3,7 @@ import type { Log } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { evolve, Host } from '../src/host.ts';
 import type { HostConfig } from '../src/host-config.ts';
-import { startOf } from './checkpoint.ts';
+import { startOf } from './start.ts';
 
 /** The host before the first step that the log has. */
 export function newHost(log: Log): Host {

@@ -5,8 +5,8 @@ import type { PrivatesSnapshot } from '../machines/executor/private.ts';
 import { Directory, type DirectoryOptions } from '../machines/system/directory.ts';
 import { type Checkpoint, isBehindRing } from '../machines/system/dispatcher.ts';
 import { Journal } from '../src/tables/journal.ts';
-import { startOf } from './checkpoint.ts';
 import { type Divergence, same } from './divergence.ts';
+import { startOf } from './start.ts';
 import { requestsUnderWay } from './under-way.ts';
 import { differs } from './verify.ts';
 

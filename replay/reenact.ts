@@ -6,9 +6,10 @@ import { type Checkpoint, Dispatcher, type DispatcherOptions } from '../machines
 import { endOf, PAUSE_EVERY } from '../machines/system/recording.ts';
 import type { HostConfig } from '../src/host-config.ts';
 import type { Image } from '../src/storage/image.ts';
-import { startOf } from './checkpoint.ts';
 import { type Divergence, same } from './divergence.ts';
 import { loggedImages } from './images.ts';
+import { startOf } from './start.ts';
+import { type DigestPart, equalDigests } from './state-changes.ts';
 import { differs } from './verify.ts';
 
 export interface ReenactOptions extends Partial<Pick<DispatcherOptions, 'machines' | 'deciding' | 'images'>> {
@@ -58,7 +59,7 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
   let digest = digests.next().value;
   while (dispatcher.seq < until && !divergence) {
     for (; digest && digest.seq <= dispatcher.seq; digest = digests.next().value)
-      if (digest.seq === dispatcher.seq) divergence = differsFrom(digest, dispatcher);
+      if (digest.seq === dispatcher.seq) divergence = differsFrom(digest, dispatcher, log.stateVersionAt(digest.seq));
     if (divergence) break;
     onQuiet?.(dispatcher);
     if (input && input.seq === dispatcher.seq) {
@@ -73,17 +74,21 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
   }
   if (!divergence && log.end && dispatcher.seq === log.length && until >= log.length) {
     const end = endOf(dispatcher);
-    if (!same(end, log.end))
+    const { end: logged } = log;
+    if (equalDigests(log.stateVersionAt(log.length)).some((part) => isOfEnd(part) && end[part] !== logged[part]))
       divergence = { seq: log.length, what: 'the state at the end differs', expected: log.end, got: end, causes: [] };
   }
   return { dispatcher, divergence };
 }
 
+/** A log ends with the digests of two parts. */
+export const isOfEnd = (part: DigestPart): part is 'state' | 'memory' => part === 'state' || part === 'memory';
+
 /** A host whose digests are not those that the log has for this moment: no step has shown it. */
-function differsFrom(logged: Digest, dispatcher: Dispatcher): Divergence | null {
+function differsFrom(logged: Digest, dispatcher: Dispatcher, version: number): Divergence | null {
   const got = dispatcher.digest();
-  if (same(got, logged)) return null;
-  const parts = (['state', 'memory', 'actors', 'executors'] as const).filter((part) => got[part] !== logged[part]);
+  const parts = equalDigests(version).filter((part) => got[part] !== logged[part]);
+  if (parts.length === 0) return null;
   return { seq: logged.seq, what: `before it, ${parts.join(' and ')} differ`, expected: logged, got, causes: [] };
 }
 

@@ -4,10 +4,11 @@ import type { Checkpoint } from '../machines/system/dispatcher.ts';
 import { Dispatcher } from '../machines/system/dispatcher.ts';
 import type { HostConfig } from '../src/host-config.ts';
 import type { CheckpointCache } from './cache.ts';
-import { startOf } from './checkpoint.ts';
 import { same } from './divergence.ts';
 import { loggedImages } from './images.ts';
 import { type Reenacted, type ReenactOptions, reenact } from './reenact.ts';
+import { startOf } from './start.ts';
+import { equalDigests } from './state-changes.ts';
 
 export interface FoundCheckpoint {
   readonly checkpoint: Checkpoint;
@@ -39,7 +40,10 @@ export function newestCheckpoint(
     const digest = dispatcher.digest();
     const { value: logged } = log.digests(entry.seq).next();
     if (!same(digest, entry.digest)) rejected.push({ seq: entry.seq, why: 'it is not what was written' });
-    else if (logged?.seq === entry.seq && !same(digest, logged))
+    else if (
+      logged?.seq === entry.seq &&
+      equalDigests(log.stateVersionAt(entry.seq)).some((part) => digest[part] !== logged[part])
+    )
       rejected.push({ seq: entry.seq, why: 'the log has another digest' });
     else return { checkpoint, rejected };
   }

@@ -111,15 +111,30 @@ export class Host {
   }
   /** A table by the name that `inspect --table` takes. */
   table(name: string): Table<TableSchema> | undefined {
-    return [...this.xen.tables, ...this.tables].find((table) => table.name === name);
-  }
-  /** What snapshots rely on: the tables and their columns, the records, each by name. */
-  layout(): readonly string[] {
-    const tables = [...this.xen.tables, ...this.tables].map(({ name, schema }) => JSON.stringify([name, schema]));
-    return [...tables, ...this.records.map(({ name }) => name)];
+    return this.allTables.find((table) => table.name === name);
   }
   get tableNames(): readonly string[] {
-    return [...this.xen.tables, ...this.tables].map((table) => table.name);
+    return this.allTables.map((table) => table.name);
+  }
+  /** Xen's tables and then the others, in the order in which a snapshot has them. */
+  get allTables(): readonly Table<TableSchema>[] {
+    return [...this.xen.tables, ...this.tables];
+  }
+  /** The same of records. */
+  get allRecords(): readonly Records<object>[] {
+    return [...this.xen.records, ...this.records];
+  }
+  /** Those tables in which every domain has rows. */
+  get tablesPerDomain(): readonly Table<TableSchema>[] {
+    const { xen, guests, vbds, vifs } = this;
+    return [...xen.tablesPerDomain, ...([...guests.tables, ...vbds.tables, ...vifs.tables] as unknown as Table<TableSchema>[])];
+  }
+  /** Digests of its parts by name, each the same for equal contents: `table evtchn`, `record job`, `p2m`, `store`. */
+  *digests(): Generator<[name: string, digest: number]> {
+    for (const table of this.allTables) yield [`table ${table.name}`, table.digest()];
+    for (const record of this.allRecords) yield [`record ${record.name}`, record.digest()];
+    yield ['p2m', this.xen.p2m.digest()];
+    yield ['store', this.store.digest()];
   }
 }
 

@@ -4,6 +4,7 @@ import type { Blob, Digest } from '../../events/block.ts';
 import { hexOf } from '../../events/bytes.ts';
 import type { Log, RunEnd, RunHeader } from '../../events/log.ts';
 import type { Acknowledged, StoreProblem } from '../../events/store.ts';
+import { STATE_VERSION } from '../../events/upcast.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { type Failure, systemFailure } from '../failure.ts';
 import { KeptStore } from '../kept-store.ts';
@@ -239,7 +240,9 @@ export function resumeRun(options: Omit<FileStoreOptions, 'header'> & { readonly
         const { steps, chain } = log.sealed;
         const number = log.lastPart + 1;
         const part = { number, first: steps, run: log.run, follows: hexOf(chain) };
-        return new FileStore({ ...options, path, header: { ...log.header, part } }, { lock, number, run: log.run, checkpoint });
+        // From here on it is this code that writes, and its state that digests are of.
+        const header = { ...log.header, part, state: STATE_VERSION };
+        return new FileStore({ ...options, path, header }, { lock, number, run: log.run, checkpoint });
       },
       release() {
         log.close();

@@ -105,6 +105,9 @@ export class Dom0Services {
   digest(): number {
     return (this.xenstored.digest() ^ this.disks.digest()) >>> 0;
   }
+  xenstoredDigest(): number {
+    return this.xenstored.digest();
+  }
 
   private upcallPending(): boolean {
     const page = this.system.host.xen.sharedInfo(0);

@@ -225,6 +225,15 @@ export class Dispatcher implements System {
     };
   }
 
+  /** Of its parts by name. Disks are left out: to tell what of them was changed, the images have to be read. */
+  *digests(): Generator<[name: string, digest: number]> {
+    yield* this.host.digests();
+    yield ['memory', this.memory.digest()];
+    yield ['actors', this.directory.digest()];
+    yield ['guests', this.guests.digest()];
+    yield ['xenstored', this.dom0.xenstoredDigest()];
+  }
+
   private pause(): void {
     if (this.seq < this.due) return;
     this.due = this.dueAfter(this.seq);

@@ -7,7 +7,7 @@ import { HypervisorBug } from '../../events/step.ts';
 import { type Acknowledged, type RunSink, StreamSink } from '../../events/store.ts';
 import type { HostConfig } from '../../src/host-config.ts';
 import { type Image, SECTOR_SIZE } from '../../src/storage/image.ts';
-import { type Checkpoint, Dispatcher, type DispatcherOptions } from './dispatcher.ts';
+import { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 
 /** Images are logged in pieces of this many sectors. */
 export const CHUNK_SECTORS = 8;
@@ -72,11 +72,11 @@ export class Recording {
    * Ends the store's file, and goes on in a next one that starts from a checkpoint of the host as it is now, and that needs nothing of
    * the files before it. Only at a quiet moment; whether it could be done is what `acknowledge` answers from then on.
    *
-   * @param encode `encodeCheckpoint`
+   * @param encode `encodeStart`
    */
-  rotate(encode: (checkpoint: Checkpoint) => Uint8Array): void {
+  rotate(encode: (dispatcher: Dispatcher) => Uint8Array): void {
     if (!this.store.rotate) throw new HypervisorBug('this store keeps a run in one piece');
-    this.store.rotate(endOf(this.dispatcher), encode(this.dispatcher.checkpoint()));
+    this.store.rotate(endOf(this.dispatcher), encode(this.dispatcher));
     this.chunks.clear();
     this.embedded = 0;
   }

@@ -12,7 +12,7 @@ export interface Begun {
   readonly p: object;
 }
 
-interface Context {
+export interface PlanContext {
   /** The plan and its phase: `create.makingDomain`. It is the state's name too. */
   readonly at: string;
   readonly p: object;
@@ -58,7 +58,7 @@ export function planMachine<I>(id: string, plans: Plans, begin: (input: I) => Be
   return setup({
     types: {
       input: {} as I,
-      context: {} as Context,
+      context: {} as PlanContext,
       events: {} as Heard | Return,
       emitted: {} as Command,
     },
@@ -108,7 +108,7 @@ export function planMachine<I>(id: string, plans: Plans, begin: (input: I) => Be
 }
 
 /** What follows, if all returns have come (none, for a phase that asks for nothing), and what it waits for has been heard. */
-function settled(context: Context, phase: Phase<object> | undefined): Partial<Context> {
+function settled(context: PlanContext, phase: Phase<object> | undefined): Partial<PlanContext> {
   const { at, p, asked, returns, heard } = context;
   if (!phase || context.to !== '' || returns.length < asked) return {};
   if ('learn' in phase) return declared(at, phase, phase.learn(p, returns));

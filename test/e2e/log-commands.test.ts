@@ -15,7 +15,7 @@ import { Log, STEPS_PER_BLOCK } from '../../events/log.ts';
 import { bytesSource } from '../../events/source.ts';
 import { SECOND } from '../../events/units.ts';
 import { PAUSE_EVERY, Recording } from '../../machines/index.ts';
-import { encodeCheckpoint, firstDifference, reenact } from '../../replay/index.ts';
+import { encodeStart, firstDifference, reenact } from '../../replay/index.ts';
 import { defaultHost } from '../../src/host-config.ts';
 import { SCENARIO } from '../livecd.ts';
 import { FaultyFiles } from './faulty-files.ts';
@@ -31,7 +31,7 @@ function record(path: string, rotate: boolean): void {
   const { header, images, run } = loadScenario(SCENARIO);
   const recording = new Recording({ header, images, hash: sha256, store: new FileStore({ path, header, durability: 'none' }) });
   const playing = play(recording.dispatcher, run, 20 * SECOND);
-  for (let n = 0; !playing.next().done; n++) if (rotate && n < 2) recording.rotate(encodeCheckpoint);
+  for (let n = 0; !playing.next().done; n++) if (rotate && n < 2) recording.rotate(encodeStart);
   const { dispatcher } = recording;
   if (rotate) {
     const { cache, close } = openCache(path, openLog(path), 'write');

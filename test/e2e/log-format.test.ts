@@ -10,7 +10,7 @@ import { play } from '../../adapters/play.ts';
 import { SECOND } from '../../events/units.ts';
 import { Recording } from '../../machines/index.ts';
 import { base64, toJsonLine } from '../../replay/export/jsonl.ts';
-import { encodeCheckpoint } from '../../replay/index.ts';
+import { encodeStart } from '../../replay/index.ts';
 import { type Played, playLivecd, SCENARIO } from '../livecd.ts';
 
 const reader = new URL('../../examples/read-log.py', import.meta.url).pathname;
@@ -44,7 +44,7 @@ describe.skipIf(!python && process.env['CI'] === undefined)('a reader in another
     const { header, images, run } = loadScenario(SCENARIO);
     const recording = new Recording({ header, images, store: new FileStore({ path: parts, header, durability: 'none' }) });
     const playing = play(recording.dispatcher, run, 20 * SECOND);
-    for (let n = 0; !playing.next().done; n++) if (n === 1 || n === 2) recording.rotate(encodeCheckpoint);
+    for (let n = 0; !playing.next().done; n++) if (n === 1 || n === 2) recording.rotate(encodeStart);
     recording.finish();
     const list = (path: string) => execFileSync('python3', [reader, path], { encoding: 'utf8', maxBuffer: 1 << 28 });
     const ours = (path: string) => [...openLog(path).steps()].map((step) => `${toJsonLine(step)}\n`).join('');

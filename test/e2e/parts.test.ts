@@ -8,7 +8,7 @@ import { sha256 } from '../../adapters/log-file.ts';
 import type { Log } from '../../events/log.ts';
 import { SECOND } from '../../events/units.ts';
 import { type Dispatcher, Recording } from '../../machines/index.ts';
-import { encodeCheckpoint, fold, follow, reenact, resumeHost, verify } from '../../replay/index.ts';
+import { encodeStart, fold, follow, reenact, resumeHost, verify } from '../../replay/index.ts';
 import { type Played, playLivecd, SCENARIO } from '../livecd.ts';
 import { FaultyFiles } from './faulty-files.ts';
 
@@ -52,7 +52,7 @@ function rotated(): FaultyFiles {
   const { dispatcher } = recording;
   dispatcher.input({ type: 'host.boot' }, 'operator');
   drive(dispatcher, run, 0, (number) => {
-    if (number === 1 || number === 3) recording.rotate(encodeCheckpoint);
+    if (number === 1 || number === 3) recording.rotate(encodeStart);
     return true;
   });
   recording.finish();
@@ -127,7 +127,7 @@ describe('a run that was killed, and taken up again', () => {
       const { dispatcher: past, divergence } = resumeHost(stopped.log, undefined);
       expect(divergence).toBeNull();
       const checkpoint = past.checkpoint();
-      const store = stopped.goOn(encodeCheckpoint(checkpoint));
+      const store = stopped.goOn(encodeStart(past));
       const recording = new Recording({ header, images, hash: sha256, store });
       recording.dispatcher.restore(checkpoint);
       drive(recording.dispatcher, run, at, (number) => {

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openLog } from '../../adapters/index.ts';
 import { Log, LogWriter } from '../../events/log.ts';
+import { stateLayout } from '../../replay/layout.ts';
+import { bytesWithStart, OtherStart } from '../starts.ts';
 import { main, root, scratchDirectory, xenolog } from './program.ts';
 import { Client, Daemon } from './xenstored-daemon.ts';
 
@@ -149,6 +151,65 @@ test('a run that is being written is repaired and made one by nobody else, which
       });
   expect(await daemon.stop()).toBe(0);
   expect(xenolog('log', 'check', directory)).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('it goes on from the last file of another version alone, or says why it can not', async () => {
+  const directory = newDirectory();
+  const daemon = await start(directory, '--rotate', '100K');
+  const client = await daemon.open();
+  const last: number[] = [];
+  for (let i = 0; i < 8_000; i++) last[0] = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
+  expect(await client.reply(last[0]!)).toBe('WRITE OK|');
+  expect(await daemon.stop()).toBe(0);
+  const [file, ...before] = filesIn(directory).toReversed() as [string, ...string[]];
+  expect(before.length).toBeGreaterThan(0);
+  for (const name of before) unlinkSync(join(directory, name));
+  const path = join(directory, file);
+  const log = new Log(readFileSync(path));
+  const other = (columns: (of: OtherStart) => void): Uint8Array => {
+    const start = new OtherStart(log);
+    columns(start);
+    return bytesWithStart(log, start.bytes());
+  };
+
+  const unreadable = other((start) =>
+    start.setTables(
+      [...start.layout.tables, ['old', 1, [['much', 'u8']]]],
+      [...start.tables, { chunks: [{ rows: 1, columns: [Uint8Array.of(7)] }], owners: [[0]], used: 1, spare: [] }],
+    ),
+  );
+  writeFileSync(path, unreadable);
+  const refusal =
+    /^xenolog: the log starts at step \d+, and its checkpoint can not be used: the table old has gone \([^)]*\): bring the files before it, or .*\n$/;
+  const { status, stderr } = xenolog('xenstored', '--socket', join(directory, 's'), '--state', directory);
+  expect([status, stderr]).toEqual([2, expect.stringMatching(refusal)]);
+  const replay = xenolog('replay', directory);
+  expect([replay.status, replay.stderr]).toEqual([2, expect.stringMatching(refusal)]);
+  expect(readFileSync(path).equals(unreadable)).toBe(true);
+  expect(filesIn(directory)).toEqual([file]);
+
+  const readable = other((start) => {
+    start.setTables(start.layout.tables.toReversed(), start.tables.toReversed());
+    start.setColumns(
+      'domain',
+      start
+        .columnsOf('domain')
+        .toReversed()
+        .filter(({ of }) => of !== 'ssidref'),
+    );
+    start.without('trace').without('vif.rx');
+  });
+  writeFileSync(path, readable);
+  const next = await Daemon.start(directory);
+  daemons.push(next);
+  const again = await next.open();
+  expect(await again.ask('READ', '/n/299|')).toMatch(/7799$/);
+  expect(await again.ask('WRITE', '/n/299|new')).toBe('WRITE OK|');
+  expect(await next.stop()).toBe(0);
+  expect(filesIn(directory)).toEqual([file, `run.${before.length + 2}.xlog`]);
+  expectReplays(directory);
+  // What it goes on in starts from a checkpoint of ours.
+  expect(new OtherStart(new Log(readFileSync(join(directory, `run.${before.length + 2}.xlog`)))).layout).toEqual(stateLayout());
 });
 
 test('a second daemon does not write the same run', async () => {
