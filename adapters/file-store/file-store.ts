@@ -11,7 +11,7 @@ import { KeptStore } from '../kept-store.ts';
 import { codeOf, type FileLayer, nodeFiles } from './file-layer.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { PartWriter, type SidecarUse } from './part-writer.ts';
-import { findParts, lockedPath, partPath, removeParts } from './parts.ts';
+import { lockedPath, partPath, removeParts } from './parts.ts';
 import { type Recovery, readRun, recoverLocked } from './recover.ts';
 import { sidecarOf } from './sidecar.ts';
 
@@ -225,12 +225,12 @@ export function resumeRun(options: Omit<FileStoreOptions, 'header'> & { readonly
   const from = options.from ?? path;
   const lock = takeLock(path, files);
   try {
-    const found = findParts(from, files);
+    const found = files.source(from);
     if (!found) {
       lock.release();
       return undefined;
     }
-    for (const { source } of found.files) source.close?.();
+    found.close?.();
     const recovery = recoverLocked(from, files);
     const log = readRun(from, files)!;
     return {

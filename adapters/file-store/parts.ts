@@ -1,9 +1,9 @@
 // The files of a run: RUN.xlog, then RUN.2.xlog, RUN.3.xlog ...
 
 import { basename, dirname } from 'node:path';
+import { BLOCK_HEADER_SIZE, readBlockHeader, STEPS } from '../../events/block.ts';
 import { hexOf } from '../../events/bytes.ts';
 import { LogError, type Part, readHeader } from '../../events/header.ts';
-import { Log } from '../../events/log.ts';
 import type { Source } from '../../events/source.ts';
 import type { FileLayer } from './file-layer.ts';
 import { sha256 } from './sha256.ts';
@@ -91,6 +91,7 @@ export function findParts(path: string, layer: FileLayer): PartFiles | undefined
   const run = header.part?.run ?? hexOf(sha256(bytes));
   const files: PartFile[] = [{ path, source }];
   const base = firstPath(path, header.part?.number ?? 1);
+  let steps = stepsAfter(header.part?.first ?? 0, bytes.length, source);
   for (let number = (header.part?.number ?? 1) + 1; ; number++) {
     const next = partPath(base, number);
     const found = layer.source(next);
@@ -99,25 +100,27 @@ export function findParts(path: string, layer: FileLayer): PartFiles | undefined
       const beyond = behind.map((other) => partPath(base, other)).find((other) => runOf(other, layer) === run);
       return { path: base, files, run, stranger: undefined, beyond };
     }
-    const part = partOf(found);
+    const opened = headerOf(found);
+    const part = opened?.header.part;
     // What was merged into the file before it, and has not been removed yet, starts within that.
-    const why =
-      part?.run !== run ? 'belongs to another run' : part.first < stepsIn(files) ? 'is in the file before it' : undefined;
+    const why = part?.run !== run ? 'belongs to another run' : part.first < steps ? 'is in the file before it' : undefined;
     if (why !== undefined) {
       found.close?.();
       return { path: base, files, run, stranger: { path: next, why, isOfAnother: part?.run !== run }, beyond: undefined };
     }
     files.push({ path: next, source: found });
+    steps = stepsAfter(part!.first, opened!.bytes.length, found);
   }
 }
 
-/** Where the last of some files of a run ends; its damage is for others to tell of. */
-function stepsIn(files: readonly PartFile[]): number {
-  try {
-    return new Log([files.at(-1)!.source], sha256).length;
-  } catch (error) {
-    if (error instanceof LogError) return 0;
-    throw error;
+/** How many steps a run has at the end of a file, whose blocks begin at `at`; its damage is for others to tell of. */
+function stepsAfter(first: number, at: number, source: Source): number {
+  for (let place = at; ; ) {
+    const header = readBlockHeader(source.read(place, BLOCK_HEADER_SIZE));
+    if (!header) return first;
+    place += BLOCK_HEADER_SIZE + header.length;
+    if (place > source.size) return first;
+    if (header.kind === STEPS) first += header.count;
   }
 }
 
@@ -128,9 +131,11 @@ function runOf(path: string, layer: FileLayer): string | undefined {
   return part?.run;
 }
 
-function partOf(source: Source): Part | undefined {
+const partOf = (source: Source): Part | undefined => headerOf(source)?.header.part;
+
+function headerOf(source: Source): ReturnType<typeof readHeader> | undefined {
   try {
-    return readHeader(source).header.part;
+    return readHeader(source);
   } catch (error) {
     if (error instanceof LogError) return undefined;
     throw error;
