@@ -18,6 +18,7 @@ import sys
 import zlib
 
 MAGIC = b"XENOLOG\n"
+HEADER = 20
 BLOCK_MAGIC = b"XBLK"
 BLOCK_HEADER = 64
 STEPS, END, START = 1, 2, 3
@@ -102,15 +103,19 @@ class Column:
 
 
 def read_header(data):
-    if data[:8] != MAGIC:
+    if not data or data[:8] != MAGIC[: len(data)]:
         raise Unusable("not a Xenolog run")
+    if len(data) < HEADER:
+        raise Unusable(f"the header is cut off after {len(data)} bytes")
     version, length, crc = struct.unpack_from("<III", data, 8)
-    body = data[20 : 20 + length]
-    if len(body) < length or zlib.crc32(data[:16] + body) != crc:
-        raise Unusable("the header is damaged")
+    body = data[HEADER : HEADER + length]
+    if len(body) < length:
+        raise Unusable("the header is cut off")
+    if zlib.crc32(data[:16] + body) != crc:
+        raise Unusable("the header is damaged: its checksum differs")
     if version not in (1, 2):
-        raise Unusable(f"format {version} is not known here")
-    return json.loads(body), 20 + length
+        raise Unusable(f"the log has format {version}; this reader knows 1 and 2")
+    return json.loads(body), HEADER + length
 
 
 def read_files(path):
@@ -132,18 +137,18 @@ def read_files(path):
         elif (part["number"], part["first"], part["follows"]) != (number, first, chain.hex()):
             raise Unusable(f"file {number} does not follow the one before it")
         place = {"first": first}
-        yield header, read_blocks(data, start, place)
+        yield header, read_blocks(data, start, part, place)
         first, chain, number = place["first"], place["chain"], number + 1
         path = f"{stem}.{number}.xlog"
         if not os.path.exists(path):
-            if not place["closed"]:
-                print("the log was not closed", file=sys.stderr)
-            elif place["continued"]:
-                print(f"the run goes on in {path}, which is not there", file=sys.stderr)
+            if place["continued"]:
+                print(f"the run goes on in a file that is not there, {path}, after step {first - 1}", file=sys.stderr)
+            elif not place["closed"] and "said" not in place:
+                print(f"the log was not closed: {stops(place)}", file=sys.stderr)
             return
 
 
-def read_blocks(data, start, place):
+def read_blocks(data, start, part, place):
     """Yields (kind, number of steps, first step, payload) of every whole block, having checked it; `place` is where they end."""
     chain = hashlib.sha256(data[:start]).digest()
     place.update(chain=chain, closed=False, continued=False)
@@ -151,29 +156,41 @@ def read_blocks(data, start, place):
     while at < len(data):
         header = data[at : at + BLOCK_HEADER]
         if len(header) < BLOCK_HEADER:
-            print(f"the log is cut off in block {number}", file=sys.stderr)
-            return
+            return cut(number, len(data) - at, place)
         magic, kind, length, count, first, crc = struct.unpack_from("<4sIIIQI", header)
         if magic != BLOCK_MAGIC or zlib.crc32(header[:60]) != struct.unpack_from("<I", header, 60)[0]:
-            raise Unusable(f"block {number}: the checksum of its header differs")
+            raise Unusable(f"block {number} is damaged: the checksum of its header differs")
         payload = data[at + BLOCK_HEADER : at + BLOCK_HEADER + length]
         if len(payload) < length:
-            print(f"the log is cut off in block {number}", file=sys.stderr)
-            return
+            return cut(number, len(data) - at, place)
         if zlib.crc32(payload) != crc:
-            raise Unusable(f"block {number}: its checksum differs")
+            raise Unusable(f"block {number} is damaged: its checksum differs")
         chain = hashlib.sha256(chain + header[4:28] + payload).digest()
         if chain != header[28:60]:
-            raise Unusable(f"block {number}: it does not follow the block before")
-        if first != place["first"]:
-            raise Unusable(f"block {number}: it is not the block that should stand here")
-        place.update(chain=chain, first=first + count)
-        yield kind, count, first, payload
-        if kind == END:
-            place.update(closed=True, continued=json.loads(payload).get("continued", False))
-            return
+            raise Unusable(f"block {number} is damaged: it does not follow the block before")
+        is_start = kind == START and at == start and part is not None
+        if first != place["first"] or not (kind in (STEPS, END) or is_start):
+            raise Unusable(f"block {number} is damaged: it is not the block that should stand here")
         at += BLOCK_HEADER + length
+        if kind == END:
+            end = json.loads(payload)
+            if at < len(data):
+                raise Unusable(f"{len(data) - at} bytes follow the end of the log")
+            if end["steps"] != first:
+                raise Unusable(f"the log ends after {first} steps but says it has {end['steps']}")
+            place.update(closed=True, continued=end.get("continued", False))
+        place.update(chain=chain, first=first + (count if kind == STEPS else 0))
+        yield kind, count, first, payload
         number += 1
+
+
+def cut(number, rest, place):
+    place["said"] = True
+    print(f"the log is cut off in block {number}: {rest} bytes are left out, {stops(place)}", file=sys.stderr)
+
+
+def stops(place):
+    return f"it stops after step {place['first'] - 1}" if place["first"] else "it stops before its first step"
 
 
 def columns_of(vocabulary):

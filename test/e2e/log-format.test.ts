@@ -7,6 +7,7 @@ import { FileStore } from '../../adapters/file-store/file-store.ts';
 import { loadScenario } from '../../adapters/load-scenario.ts';
 import { openLog } from '../../adapters/log-file.ts';
 import { play } from '../../adapters/play.ts';
+import { joined } from '../../events/bytes.ts';
 import { SECOND } from '../../events/units.ts';
 import { Recording } from '../../machines/index.ts';
 import { base64, toJsonLine } from '../../replay/export/jsonl.ts';
@@ -67,6 +68,44 @@ describe.skipIf(!python && process.env['CI'] === undefined)('a reader in another
     const cut = spawnSync('python3', [reader, bad], { maxBuffer: 1 << 28 });
     expect(cut.status).toBe(0);
     expect(String(cut.stderr)).toMatch(/cut off/);
+  });
+
+  test('refuses and reports what ours does, in the same words', () => {
+    const bad = join(dir, 'bad.xlog');
+    const { file } = played;
+    const start = 20 + new DataView(file.buffer, file.byteOffset).getUint32(12, true);
+    const flipped = (at: number): Uint8Array => {
+      const bytes = file.slice();
+      bytes[at]! ^= 4;
+      return bytes;
+    };
+    const inputs: Uint8Array[] = [
+      ...[0, 3, 8, 19, 20, start - 1, start, start + 1, start + 63, start + 64, start + 65, file.length - 1].map((length) =>
+        file.subarray(0, length),
+      ),
+      ...[0, 9, 30, start, start + 5, start + 30, start + 62, start + 64, start + 5000, file.length - 20].map(flipped),
+      joined([file, Uint8Array.of(0)]),
+      joined([file, file.subarray(start)]),
+    ];
+    for (const bytes of inputs) {
+      writeFileSync(bad, bytes);
+      const theirs = spawnSync('python3', [reader, bad], { encoding: 'utf8', maxBuffer: 1 << 28 });
+      let ours: { status: number; words: string };
+      try {
+        const log = openLog(bad);
+        for (const _ of log.steps());
+        ours = { status: 0, words: log.torn ?? '' };
+      } catch (error) {
+        // Where it is, and what to do about it, are our own.
+        const words = (error as Error).message.replace(`${bad}`, '').replace(/ \(from step \d+\)/, '');
+        ours = {
+          status: 2,
+          words: words.replace(/[;:] (take another|record the run|it does not start).*$/, '').replace(' ()', ''),
+        };
+      }
+      const words = theirs.stderr.trim().replace(`${bad}: `, '');
+      expect([bytes.length, theirs.status, words]).toEqual([bytes.length, ours.status, ours.words]);
+    }
   });
 });
 
