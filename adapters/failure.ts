@@ -14,6 +14,13 @@ export function systemFailure(verb: string, path: string, error: unknown, exitCo
   const [what, advice] = reasons[String(code)] ?? [String(code ?? error), 'see what the system says about it'];
   return new Failure(`can not ${verb}: ${what}`, path, advice, exitCode);
 }
+/** What work with files has failed with: a call of the system as a `Failure`, anything else as it is. */
+export function failureOf(verb: string, path: string, error: unknown): unknown {
+  return typeof (error as { code?: unknown } | undefined)?.code === 'string'
+    ? systemFailure(verb, failedAt(error, path), error)
+    : error;
+}
+
 /** The file that a call failed at, where the error names it; where several stand for one that a person has named. */
 export const failedAt = (error: unknown, path: string): string => {
   const named = (error as { path?: unknown } | undefined)?.path;

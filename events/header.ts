@@ -57,10 +57,10 @@ export class LogError extends Error {
 const MAGIC = 'XENOLOG\n';
 const HEADER_SIZE = 20;
 
-export function encodeHeader(header: RunHeader): Uint8Array {
+export function encodeHeader(header: RunHeader, shape: Shape = currentShape): Uint8Array {
   const { state = STATE_VERSION, ...rest } = header;
   // Headers of version 1 never said so.
-  const content = { ...rest, ...(state > 1 && { state }), vocabulary: currentShape };
+  const content = { ...rest, ...(state > 1 && { state }), vocabulary: shape };
   const json = new TextEncoder().encode(JSON.stringify(content));
   const bytes = new Uint8Array(HEADER_SIZE + json.length);
   const view = new DataView(bytes.buffer);

@@ -46,16 +46,20 @@ export interface LogPlace {
 
 /** Writes a run block by block into `sink`. */
 export class LogWriter {
-  private readonly encoder = new BlockEncoder();
+  private readonly encoder: BlockEncoder;
   private readonly sink: (bytes: Uint8Array) => void;
   private readonly hash: Hash;
   private chain: Uint8Array;
   private firstSeq: number;
   private digest: Digest | undefined;
 
-  /** `start`: the checkpoint that a file starts from which follows another; `encodeStart` makes it. */
-  constructor(header: RunHeader, sink: (bytes: Uint8Array) => void, hash: Hash = sha256, start?: Uint8Array) {
-    const bytes = encodeHeader(header);
+  /**
+   * `start`: the checkpoint that a file starts from which follows another; `encodeStart` makes it. `shape`: the vocabulary, today's
+   * unless the steps are of an older one.
+   */
+  constructor(header: RunHeader, sink: (bytes: Uint8Array) => void, hash: Hash = sha256, start?: Uint8Array, shape?: Shape) {
+    const bytes = encodeHeader(header, shape);
+    this.encoder = new BlockEncoder(shape);
     this.sink = sink;
     this.hash = hash;
     this.chain = hash(bytes);
@@ -207,7 +211,11 @@ export class Log {
   }
   /** The vocabulary of the last file. */
   get shape(): Shape {
-    return this.files.at(-1)!.shape;
+    return this.shapes.at(-1)!;
+  }
+  /** The vocabularies of its files, in their order. */
+  get shapes(): readonly Shape[] {
+    return this.files.map(({ shape }) => shape);
   }
   /** The last file's bytes from a place on. */
   tail(at: number): Uint8Array {

@@ -1,10 +1,10 @@
 // The files of a run as one, in their place or in another.
 import { dirname } from 'node:path';
-import { type Log, LogError } from '../../events/log.ts';
+import type { Log } from '../../events/log.ts';
 import { mergeLog } from '../../events/merge.ts';
 import { CheckpointCache, MemoryMedium } from '../../replay/cache.ts';
 import { newestCheckpoint } from '../../replay/resume.ts';
-import { Failure, failedAt, systemFailure } from '../failure.ts';
+import { Failure, failureOf } from '../failure.ts';
 import { cacheOf } from './cache-file.ts';
 import { type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
 import { takeLock } from './lock.ts';
@@ -28,8 +28,7 @@ export function writeMerged(log: Log, path: string, files: FileLayer = nodeFiles
     if (there) throw new Failure('there is something of this name already', path, 'name another file, or remove it');
     return writeWhole(log, path, `${path}-new`, files);
   } catch (error) {
-    if (error instanceof Failure || error instanceof LogError) throw error;
-    throw systemFailure('write the log', path, error);
+    throw failureOf('write the log', path, error);
   } finally {
     lock.release();
   }
@@ -107,8 +106,7 @@ export function compactRun(name: string, files: FileLayer = nodeFiles): Compacte
       files.unlink(partPath(parts.path, number));
     return { recovery, files: parts.files.length, before, after: size + cache };
   } catch (error) {
-    if (error instanceof Failure || error instanceof LogError) throw error;
-    throw systemFailure('compact the log', failedAt(error, path), error);
+    throw failureOf('compact the log', path, error);
   } finally {
     lock.release();
   }

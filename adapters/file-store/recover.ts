@@ -4,7 +4,7 @@ import { joined } from '../../events/bytes.ts';
 import { Log, LogError, type RunEnd } from '../../events/log.ts';
 import { type Source, withTail } from '../../events/source.ts';
 import { OpenBlock } from '../../events/store.ts';
-import { Failure, failedAt, systemFailure } from '../failure.ts';
+import { Failure, failureOf } from '../failure.ts';
 import { type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
 import { takeLock } from './lock.ts';
 import { findParts, lockedPath, type PartFile, type PartFiles } from './parts.ts';
@@ -91,8 +91,7 @@ export function recoverLocked(path: string, files: FileLayer): Recovery {
       run.log.close();
     }
   } catch (error) {
-    if (error instanceof Failure || error instanceof LogError) throw error;
-    throw systemFailure('repair the log', failedAt(error, path), error);
+    throw failureOf('repair the log', path, error);
   }
 }
 const REFUSED = 2;

@@ -10,8 +10,10 @@ import { readRun } from '../../adapters/file-store/recover.ts';
 import { loadScenario } from '../../adapters/load-scenario.ts';
 import { openLog, sha256 } from '../../adapters/log-file.ts';
 import { play } from '../../adapters/play.ts';
-import { joined } from '../../events/bytes.ts';
-import { Log, STEPS_PER_BLOCK } from '../../events/log.ts';
+import { hexOf, joined } from '../../events/bytes.ts';
+import { Log, LogWriter, STEPS_PER_BLOCK } from '../../events/log.ts';
+import { mergeLog } from '../../events/merge.ts';
+import { currentShape, type Shape } from '../../events/shape.ts';
 import { bytesSource } from '../../events/source.ts';
 import { SECOND } from '../../events/units.ts';
 import { PAUSE_EVERY, Recording } from '../../machines/index.ts';
@@ -19,8 +21,8 @@ import { encodeStart, firstDifference, reenact } from '../../replay/index.ts';
 import { defaultHost } from '../../src/host-config.ts';
 import { SCENARIO } from '../livecd.ts';
 import { FaultyFiles } from './faulty-files.ts';
-import { scratchDirectory, xenolog } from './program.ts';
-import { appendStep, header } from './store-run.ts';
+import { root, scratchDirectory, xenolog } from './program.ts';
+import { appendStep, header, stepOf } from './store-run.ts';
 
 const directory = scratchDirectory();
 const at = (name: string): string => join(directory, name);
@@ -149,6 +151,53 @@ test('a run that was rotated becomes, merged, the file that it would have been',
   expect(textOf(merged)).toBe(textOf(whole));
   expect([...merged.blocks()]).toEqual([...whole.blocks()]);
   expect(merged.run).toBe(whole.run);
+});
+
+describe('files of an earlier vocabulary, as one', () => {
+  test('a log of every version keeps its steps and its vocabulary', () => {
+    for (const version of ['v1', 'v2']) {
+      const log = openLog(join(root, 'test/golden/logs', `${version}.xlog`));
+      writeMerged(log, at(`${version}.xlog`));
+      const merged = openLog(at(`${version}.xlog`));
+      expect(textOf(merged)).toBe(textOf(log));
+      expect(merged).toMatchObject({ end: log.end, shape: log.shape });
+    }
+  });
+  const files = (change: (shape: Shape) => Shape): Log => {
+    const parts: Uint8Array[][] = [[], []];
+    const first = new LogWriter(header, (bytes) => parts[0]!.push(bytes), sha256, undefined, change(currentShape));
+    const run = hexOf(first.place.chain);
+    for (let seq = 0; seq < 5; seq++) first.append(stepOf(seq));
+    first.cut();
+    const part = { number: 2, first: 5, run, follows: hexOf(first.place.chain) };
+    const second = new LogWriter({ ...header, part }, (bytes) => parts[1]!.push(bytes), sha256);
+    for (let seq = 5; seq < 9; seq++) second.append(stepOf(seq));
+    second.end({ steps: 9, state: 1, memory: 2 });
+    return new Log(
+      parts.map((bytes) => bytesSource(joined(bytes))),
+      sha256,
+    );
+  };
+  test('where the later one has all of it, and more', () => {
+    const log = files(({ commands, facts, errnos }) => ({ commands, facts: facts.slice(0, -1), errnos: errnos.slice(0, -1) }));
+    const bytes: Uint8Array[] = [];
+    mergeLog(log, (part) => bytes.push(part), sha256);
+    const merged = new Log(joined(bytes), sha256);
+    expect([merged.length, textOf(merged)]).toEqual([9, textOf(log)]);
+    expect(merged.shape).toEqual(currentShape);
+  });
+  test('not where a message has got another field since', () => {
+    const log = files((shape) => ({
+      ...shape,
+      commands: shape.commands.map(([type, args, returns]) => [
+        type,
+        type === 'domctl.createdomain' ? args.slice(0, -1) : args,
+        returns,
+      ]),
+    }));
+    expect(log.length).toBe(9);
+    expect(() => mergeLog(log, () => {}, sha256)).toThrow(/no one file can have all; leave them as they are/);
+  });
 });
 
 describe('diff', () => {
