@@ -6,7 +6,8 @@
 A run of several files (RUN.xlog, RUN.2.xlog ...) is read from the one that is named to the last that is there. The format is described
 in docs/log-format.md; the lines are those of `xenolog export RUN --format jsonl`. With --facts only what happened is printed, and the
 columns of commands, reads and answers are not looked at. Exit status: 0, or 2 for a log that can not be
-used; a log that was cut is read as far as it goes, and standard error says so.
+used; a log that was cut is read as far as it goes, with the steps of its sidecar (RUN.xlog-wal, see docs/durability.md), and
+standard error says so.
 """
 import base64
 import hashlib
@@ -21,6 +22,9 @@ MAGIC = b"XENOLOG\n"
 HEADER = 20
 BLOCK_MAGIC = b"XBLK"
 BLOCK_HEADER = 64
+SIDECAR_MAGIC = b"XENOWAL\n"
+SIDECAR_HEADER = 88
+ROW_HEADER = 20
 STEPS, END, START = 1, 2, 3
 # The first columns of a block belong to the step itself.
 FRAME = ["int", "text", "int", "int", "uint", "uint", "int", "uint", "uint", "uint"]
@@ -137,14 +141,15 @@ def read_files(path):
         elif (part["number"], part["first"], part["follows"]) != (number, first, chain.hex()):
             raise Unusable(f"file {number} does not follow the one before it")
         place = {"first": first}
-        yield header, read_blocks(data, start, part, place)
+        place.update(run=hashlib.sha256(data[:start]).digest(), path=path)
+        yield header, read_blocks(data, start, part, place), place
         first, chain, number = place["first"], place["chain"], number + 1
         path = f"{stem}.{number}.xlog"
         if not os.path.exists(path):
             if place["continued"]:
                 print(f"the run goes on in a file that is not there, {path}, after step {first - 1}", file=sys.stderr)
-            elif not place["closed"] and "said" not in place:
-                print(f"the log was not closed: {stops(place)}", file=sys.stderr)
+            elif not place["closed"]:
+                print(place.get("cut", f"the log was not closed: {stops(place)}"), file=sys.stderr)
             return
 
 
@@ -185,12 +190,13 @@ def read_blocks(data, start, part, place):
 
 
 def cut(number, rest, place):
-    place["said"] = True
-    print(f"the log is cut off in block {number}: {rest} bytes are left out, {stops(place)}", file=sys.stderr)
+    place["cut"] = f"the log is cut off in block {number}: {rest} bytes are left out, {stops(place)}"
 
 
 def stops(place):
-    return f"it stops after step {place['first'] - 1}" if place["first"] else "it stops before its first step"
+    steps = place["first"] + place.get("rows", 0)
+    beside = f", the last {place['rows']} of its steps are from its sidecar" if place.get("rows") else ""
+    return (f"it stops after step {steps - 1}" if steps else "it stops before its first step") + beside
 
 
 def columns_of(vocabulary):
@@ -205,6 +211,88 @@ def columns_of(vocabulary):
     commands = [(name, place(args), place(returns)) for name, args, returns in vocabulary["commands"]]
     facts = [(name, place(fields)) for name, fields in vocabulary["facts"]]
     return kinds, commands, facts
+
+
+def read_sidecar(path, place, vocabulary, plan):
+    """The steps that a run which was not closed has beside its last block, each with its columns' values one after the other."""
+    if place["closed"] or not os.path.exists(path):
+        return []
+    with open(path, "rb") as file:
+        data = file.read()
+    if len(data) <= SIDECAR_HEADER:
+        return []
+    version, chain = 2, place["chain"]
+    if data[:8] == SIDECAR_MAGIC and zlib.crc32(data[:84]) == struct.unpack_from("<I", data, 84)[0]:
+        version = struct.unpack_from("<I", data, 8)[0]
+        if data[20:52] != place["run"]:
+            print("the sidecar is that of another run: it is left aside", file=sys.stderr)
+            return []
+        if data[52:84] != chain:
+            return []
+    steps, at = [], SIDECAR_HEADER
+    while len(data) - at >= ROW_HEADER:
+        length, crc, seq, check = struct.unpack_from("<IIQI", data, at)
+        if zlib.crc32((chain if version > 1 else b"") + data[at : at + 16]) != check or seq != place["first"] + len(steps):
+            break
+        payload = data[at + ROW_HEADER : at + ROW_HEADER + length]
+        if len(payload) < length or zlib.crc32(payload) != crc:
+            break
+        steps.append(read_row(payload, seq, vocabulary, plan))
+        at += ROW_HEADER + length
+    return steps
+
+
+def read_row(payload, seq, vocabulary, plan):
+    kinds, commands, facts = plan
+    row = Column(payload, "uint")
+    for _ in range(row.uint()):
+        row.uint(), row.uint(), row.raw()
+
+    def value(kind, names=None):
+        if kind == "int":
+            return row.number()
+        if kind in ("uint", "bool", "name"):
+            number = row.uint()
+            return names[number] if kind == "name" else number == 1 if kind == "bool" else number
+        if kind in ("text", "bytes"):
+            part = row.raw()
+            return part.decode("latin-1") if kind == "text" else base64.b64encode(part).decode()
+        return [row.raw().decode("latin-1") if kind == "texts" else row.number() for _ in range(row.uint())]
+
+    def message(name, fields):
+        made = {} if name is None else {"type": name}
+        for field, column in fields:
+            made[field] = value(*kinds[column])
+        return made
+
+    step = {"seq": seq, "time": value("int"), "origin": value("text")}
+    back, batch = value("int"), value("uint")
+    step["cause"] = seq - back if back else None
+    if batch:
+        step["batch"] = batch - 1
+    name, args, returns = commands[value("uint")]
+    reads = value("ints")
+    step["command"] = message(name, args)
+    step["reads"] = reads
+    step["outcome"] = outcome_of(
+        vocabulary,
+        value("uint"),
+        lambda: message(None, returns),
+        lambda: [message(*facts[value("uint")]) for _ in range(value("uint"))],
+    )
+    return step
+
+
+def outcome_of(vocabulary, code, value, events):
+    outcome = {"ok": code == 0}
+    if code:
+        outcome["errno"] = vocabulary["errnos"][(code - 1) >> 1]
+    if code % 2 == 0:
+        outcome["value"] = value()
+    happened = events()
+    if happened or code == 0:
+        outcome["events"] = happened
+    return outcome
 
 
 def read_steps(vocabulary, plan, payload, first, facts_only):
@@ -241,28 +329,28 @@ def read_steps(vocabulary, plan, payload, first, facts_only):
         reads = [columns[READS].take() for _ in range(columns[READ_COUNT].take())]
         step["command"] = message(name, args)
         step["reads"] = reads
-        code = columns[OUTCOME].take()
-        outcome = {"ok": code == 0}
-        if code:
-            outcome["errno"] = vocabulary["errnos"][(code - 1) >> 1]
-        if code % 2 == 0:
-            outcome["value"] = message(None, returns)
-        happened = events()
-        if happened or code == 0:
-            outcome["events"] = happened
-        step["outcome"] = outcome
+        step["outcome"] = outcome_of(vocabulary, columns[OUTCOME].take(), lambda: message(None, returns), events)
         yield step
 
 
 def main(path, facts_only):
-    for header, blocks in read_files(path):
+    def say(line):
+        sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    for header, blocks, place in read_files(path):
         vocabulary = header["vocabulary"]
         plan = columns_of(vocabulary)
         for kind, _, first, payload in blocks:
-            if kind != STEPS:
-                continue
-            for line in read_steps(vocabulary, plan, payload, first, facts_only):
-                sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            if kind == STEPS:
+                for line in read_steps(vocabulary, plan, payload, first, facts_only):
+                    say(line)
+        rows = read_sidecar(f"{place['path']}-wal", place, vocabulary, plan)
+        if rows:
+            place["rows"] = len(rows)
+            place.pop("cut", None)
+        for step in rows:
+            for line in [{"seq": step["seq"], "fact": event} for event in step["outcome"].get("events", [])] if facts_only else [step]:
+                say(line)
 
 
 if __name__ == "__main__":

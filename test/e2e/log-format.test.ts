@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -57,6 +57,25 @@ describe.skipIf(!python && process.env['CI'] === undefined)('a reader in another
     writeFileSync(second, readFileSync(join(dir, 'parts.3.xlog')));
     expect(spawnSync('python3', [reader, parts], { maxBuffer: 1 << 28 })).toMatchObject({ status: 2 });
   });
+
+  test.each(['batch', 'strict'] as const)(
+    'lists the steps of a run that was killed, in mode %s, with its sidecar',
+    (durability) => {
+      const live = join(dir, `${durability}.xlog`);
+      const killed = join(dir, `${durability}-killed.xlog`);
+      const { header, images, run } = loadScenario(SCENARIO);
+      const recording = new Recording({ header, images, store: new FileStore({ path: live, header, durability }) });
+      for (const _ of play(recording.dispatcher, run, 14 * SECOND)) if (recording.dispatcher.seq > 2000) break;
+      recording.acknowledge();
+      for (const file of ['', '-wal']) copyFileSync(`${live}${file}`, `${killed}${file}`);
+      recording.finish();
+      const log = openLog(killed);
+      expect(log.torn).toMatch(/of its steps are from its sidecar/);
+      const theirs = spawnSync('python3', [reader, killed], { encoding: 'utf8', maxBuffer: 1 << 28 });
+      expect([theirs.status, theirs.stderr.trim()]).toEqual([0, log.torn]);
+      expect(theirs.stdout).toBe([...log.steps()].map((step) => `${toJsonLine(step)}\n`).join(''));
+    },
+  );
 
   test('refuses what is damaged, and reads what was cut as far as it goes', () => {
     const bad = join(dir, 'bad.xlog');
