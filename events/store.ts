@@ -2,9 +2,11 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Blob, type Digest, STEPS, sealBlock } from './block.ts';
 import { BlockEncoder } from './block-encoder.ts';
-import { joined } from './bytes.ts';
+import { hexOf, joined } from './bytes.ts';
 import { type Hash, Log, type LogPlace, LogWriter, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from './log.ts';
+import { mergeLog } from './merge.ts';
 import type { Shape } from './shape.ts';
+import { bytesSource } from './source.ts';
 import type { Step } from './vocabulary.ts';
 
 /** Takes one run. Nothing in it throws: the first problem stays, what comes after it is not taken, and every answer tells of it. */
@@ -18,8 +20,8 @@ export interface RunSink {
   /** Makes every step so far as safe as the store promises. What a step has led to may leave the host when this has answered `ok`. */
   acknowledge(): Acknowledged;
   /**
-   * Where a store can: ends what it has, and goes on in a next file of the same run, which starts from a checkpoint of the host as it is
-   * now. `end` is how far the run is, with its digests; `checkpoint` is made by `encodeStart`.
+   * Ends what it has, and goes on in a next file of the same run, which starts from a checkpoint of the host as it is now. `end` is how far
+   * the run is, with its digests; `checkpoint` is made by `encodeStart`. Every store can; what only hands bytes on has one piece.
    */
   rotate?(end: RunEnd, checkpoint: Uint8Array): Acknowledged;
   /** Ends the store without ending the run: what there is gets sealed, and whoever reads it is told that the run was cut. */
@@ -30,6 +32,7 @@ export interface RunSink {
 
 /** A `RunSink` that can be read, at any time: at least every acknowledged step is there. */
 export interface EventStore extends RunSink {
+  rotate(end: RunEnd, checkpoint: Uint8Array): Acknowledged;
   /** @throws LogError where what was kept is no whole log any more */
   read(): Log;
 }
@@ -49,9 +52,11 @@ export interface StoreProblem {
 /** Hands a log on, block by block, to a function that promises nothing. */
 export class StreamSink implements RunSink {
   private readonly writer: LogWriter;
-  private steps = 0;
-  constructor(header: RunHeader, sink: (bytes: Uint8Array) => void, hash: Hash = sha256) {
-    this.writer = new LogWriter(header, sink, hash);
+  private steps: number;
+  /** `start`: the checkpoint that it starts from, where it follows another file. */
+  constructor(header: RunHeader, sink: (bytes: Uint8Array) => void, hash: Hash = sha256, start?: Uint8Array) {
+    this.writer = new LogWriter(header, sink, hash, start);
+    this.steps = this.writer.place.steps;
   }
   append(step: Step): void {
     this.writer.append(step);
@@ -80,17 +85,24 @@ export class StreamSink implements RunSink {
   }
 }
 
-/** A run in memory, for browsers and tests. It is as safe as the process. */
+/** A run in memory, for browsers and tests: in parts where it was rotated. It is as safe as the process. */
 export class MemoryStore implements EventStore {
-  private readonly parts: Uint8Array[] = [];
-  private readonly stream: StreamSink;
+  private readonly header: RunHeader;
   private readonly hash: Hash;
+  /** What the files before this one would be. */
+  private readonly before: Uint8Array[] = [];
+  /** Of the part that is written now. */
+  private made: Uint8Array[] = [];
+  private stream: StreamSink;
+  private readonly run: string;
   /** Since the last sealed block. */
   private open = new OpenBlock();
   private ended = false;
   constructor(header: RunHeader, hash: Hash = sha256) {
+    this.header = header;
     this.hash = hash;
-    this.stream = new StreamSink(header, (bytes) => this.parts.push(bytes), hash);
+    this.stream = this.begin(header);
+    this.run = header.part?.run ?? hexOf(this.stream.place.chain);
   }
   append(step: Step): void {
     if (this.ended) return;
@@ -111,6 +123,18 @@ export class MemoryStore implements EventStore {
   acknowledge(): Acknowledged {
     return this.stream.acknowledge();
   }
+  rotate(end: RunEnd, checkpoint: Uint8Array): Acknowledged {
+    if (this.ended) return this.acknowledge();
+    this.stream.close({ ...end, continued: true });
+    this.before.push(joined(this.made));
+    this.made = [];
+    this.open = new OpenBlock();
+    const { steps, chain } = this.stream.place;
+    const number = this.before.length + (this.header.part?.number ?? 1);
+    const part = { number, first: steps, run: this.run, follows: hexOf(chain) };
+    this.stream = this.begin({ ...this.header, part }, checkpoint);
+    return this.acknowledge();
+  }
   seal(): Acknowledged {
     if (this.ended) return this.acknowledge();
     this.ended = true;
@@ -124,12 +148,23 @@ export class MemoryStore implements EventStore {
     return this.stream.close(end);
   }
   read(): Log {
-    return new Log(this.bytes(), this.hash);
+    return new Log(this.files().map(bytesSource), this.hash);
   }
-  /** The log as a file has it, with a last block of the steps that are not sealed yet. */
+  /** The files that the run would be, in their order: the last one with a last block of the steps that are not sealed yet. */
+  files(): readonly Uint8Array[] {
+    const tail = this.open.empty ? [] : this.open.block(this.stream.place, this.hash);
+    return [...this.before, joined([...this.made, ...tail])];
+  }
+  /** The log as one file, also where the run was rotated. */
   bytes(): Uint8Array {
-    const sealed = joined(this.parts);
-    return this.open.empty ? sealed : joined([sealed, ...this.open.block(this.stream.place, this.hash)]);
+    const [first, ...later] = this.files();
+    if (later.length === 0) return first!;
+    const merged: Uint8Array[] = [];
+    mergeLog(this.read(), (bytes) => merged.push(bytes), this.hash);
+    return joined(merged);
+  }
+  private begin(header: RunHeader, start?: Uint8Array): StreamSink {
+    return new StreamSink(header, (bytes) => this.made.push(bytes), this.hash, start);
   }
 }
 

@@ -3,7 +3,6 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import type { Digest } from '../../events/block.ts';
 import { bytesOf } from '../../events/bytes.ts';
 import { type Embed, type Hash, type RunEnd, type RunHeader, STEPS_PER_BLOCK } from '../../events/log.ts';
-import { HypervisorBug } from '../../events/step.ts';
 import { type Acknowledged, type RunSink, StreamSink } from '../../events/store.ts';
 import type { HostConfig } from '../../src/host-config.ts';
 import { type Image, SECTOR_SIZE } from '../../src/storage/image.ts';
@@ -70,15 +69,17 @@ export class Recording {
 
   /**
    * Ends the store's file, and goes on in a next one that starts from a checkpoint of the host as it is now, and that needs nothing of
-   * the files before it. Only at a quiet moment; whether it could be done is what `acknowledge` answers from then on.
+   * the files before it. Only at a quiet moment; whether it could be done is what `acknowledge` answers from then on. Answers false, and
+   * does nothing, where the log goes block by block into a `sink`: that has it in one piece.
    *
    * @param encode `encodeStart`
    */
-  rotate(encode: (dispatcher: Dispatcher) => Uint8Array): void {
-    if (!this.store.rotate) throw new HypervisorBug('this store keeps a run in one piece');
+  rotate(encode: (dispatcher: Dispatcher) => Uint8Array): boolean {
+    if (!this.store.rotate) return false;
     this.store.rotate(endOf(this.dispatcher), encode(this.dispatcher));
     this.chunks.clear();
     this.embedded = 0;
+    return true;
   }
 
   /** Closes the log with the state that the run has led to. Whether it could be kept is what `acknowledge` answers from then on. */
