@@ -1,4 +1,4 @@
-// The run of a live host, in a directory: it goes on where it was stopped or killed, and its files follow each other.
+// The run of a live host, in a directory or in a database: it goes on where it was stopped or killed, and its files follow each other.
 import { join } from 'node:path';
 import type { Digest } from '../events/block.ts';
 import { BlockDecoder } from '../events/block-decoder.ts';
@@ -13,16 +13,19 @@ import { type Divergence, describeDivergence, encodeStart, resumeHost, same, sta
 import type { HostConfig } from '../src/host-config.ts';
 import { Failure, failedAt, systemFailure } from './failure.ts';
 import { type OpenCache, openCache } from './file-store/cache-file.ts';
-import { type FileLayer, nodeFiles, writeAll } from './file-store/file-layer.ts';
-import { type Durability, FileStore, resumeRun, type StoppedRun, storeFailure } from './file-store/file-store.ts';
+import { type FileLayer, writeAll } from './file-store/file-layer.ts';
+import { type Durability, FileStore, storeFailure } from './file-store/file-store.ts';
 import { takeLock } from './file-store/lock.ts';
 import { findParts, lastGroup, numbersBeside, type PartFiles, partPath } from './file-store/parts.ts';
 import { readRun } from './file-store/recover.ts';
+import { resumeRun, type StoppedRun } from './file-store/resume.ts';
 import { sidecarOf } from './file-store/sidecar.ts';
-import { lmdbAddress } from './lmdb-store/database.ts';
-import { judgeLog, RUN, sha256, UNUSABLE } from './log-file.ts';
+import { isLmdbAddress } from './lmdb-store/address.ts';
+import { judgeLog, sha256, UNUSABLE } from './log-file.ts';
+import { placeFor, RUN } from './run-place.ts';
 
 export interface LiveRunOptions {
+  /** Of its files, or `lmdb:DIRECTORY#RUN`. */
   readonly directory: string;
   /** What the host is, given what the one of the run is that is there. */
   readonly config: (found: HostConfig | undefined) => HostConfig;
@@ -58,16 +61,10 @@ export class LiveRun {
    *
    * @throws Failure where another process writes it, a file can not be used, or this xenolog does not do what the log says
    */
-  constructor({ directory, config, durability, rotate, files = nodeFiles }: LiveRunOptions) {
-    if (lmdbAddress(directory))
-      throw new Failure(
-        'a live host keeps its run in files',
-        directory,
-        'name a directory: runs in a database are not gone on with',
-        2,
-      );
-    this.path = files.real(join(directory, RUN));
-    this.files = files;
+  constructor({ directory, config, durability, rotate, files }: LiveRunOptions) {
+    const place = placeFor(isLmdbAddress(directory) ? directory : join(directory, RUN), durability);
+    this.files = files ?? place.files;
+    this.path = this.files.real(place.path);
     this.durability = durability;
     this.rotateAfter = rotate;
     this.from = this.prepare(directory);
@@ -84,7 +81,7 @@ export class LiveRun {
       const checkpoint = past?.dispatcher.checkpoint();
       this.store = checkpoint
         ? past!.stopped.goOn(encodeStart(past!.dispatcher))
-        : new FileStore({ path: this.path, header, durability, files });
+        : new FileStore({ path: this.path, header, durability, files: this.files });
       this.recording = new Recording({
         header,
         images: [],
@@ -138,7 +135,7 @@ export class LiveRun {
   }
 
   /**
-   * Looks whether what is in the directory is one run that can be gone on with, and nothing else that could be written over. A file
+   * Looks whether what is there is one run that can be gone on with, and nothing else that could be written over. A file
    * whose writer was killed before its header was whole has no steps, and goes.
    */
   private prepare(directory: string): string {
@@ -233,7 +230,8 @@ export class LiveRun {
   /** Without a cache a host comes back more slowly, and that is all. */
   private cacheFor(log: Log, mode: 'read' | 'write'): OpenCache | undefined {
     try {
-      return this.files === nodeFiles ? openCache(this.path, log, mode as 'write') : undefined;
+      const { cache } = this.files;
+      return cache && openCache(this.path, log, mode as 'write', cache);
     } catch {
       return undefined;
     }

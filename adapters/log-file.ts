@@ -1,13 +1,9 @@
 // Logs as files: written block by block as the run goes, read whole.
-import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { type Log, LogError } from '../events/log.ts';
 import { Failure, failedAt, systemFailure } from './failure.ts';
-import { nodeFiles } from './file-store/file-layer.ts';
-import { firstPath, lastGroup } from './file-store/parts.ts';
 import { readRun } from './file-store/recover.ts';
-import { type LmdbAddress, lmdbAddress } from './lmdb-store/database.ts';
-import { readLmdb } from './lmdb-store/lmdb-store.ts';
+import { placeOf, type RunPlace } from './run-place.ts';
 
 export { sha256 } from './file-store/sha256.ts';
 
@@ -45,19 +41,19 @@ export class LogFile {
 }
 
 /**
- * Opens a log, with what its sidecar adds where the run was killed. A directory is that of a live host.
+ * Opens a log, with what its sidecar adds where the run was killed. A directory is that of a live host; `lmdb:DIRECTORY#RUN` is a run in a
+ * database.
  *
- * @throws Failure where there is no such file, or it is no whole log. One that was cut is fine: see `Log.torn`.
+ * @throws Failure where there is no such run, or it is no whole log. One that was cut is fine: see `Log.torn`.
  */
-export function openLog(name: string): Log {
-  const path = logAt(name);
+export function openLog(name: string | RunPlace): Log {
+  const { path, files } = typeof name === 'string' ? placeOf(name) : name;
   return judgeLog(path, () => {
     let log: Log | undefined;
     try {
-      const database = lmdbAddress(path);
-      if (!database && nodeFiles.special(path))
+      if (files.special(path))
         throw new Failure('it is no file', path, 'a log is read from a file: copy it into one first', UNUSABLE);
-      log = database ? readLmdb(database.directory, runOf(database)) : readRun(path);
+      log = readRun(path, files);
     } catch (error) {
       if (error instanceof LogError || error instanceof Failure) throw error;
       throw systemFailure('read the log', failedAt(error, path), error, UNUSABLE);
@@ -65,32 +61,6 @@ export function openLog(name: string): Log {
     if (!log) throw systemFailure('read the log', path, { code: 'ENOENT' }, UNUSABLE);
     return log;
   });
-}
-
-/** The first file that is there of the run that a live host keeps in a directory; any other name is that of a log itself. */
-export function logAt(path: string): string {
-  if (!isDirectory(path)) return path;
-  const first = join(path, RUN);
-  return existsSync(first) ? first : (lastGroup(first, nodeFiles) ?? first);
-}
-export const RUN = 'run.xlog';
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    // Whoever opens it says what is wrong.
-    return false;
-  }
-}
-
-/** Where the first file of a run is, or would be, whichever of its files, links to them or directories was named. */
-export const firstFileOf = (name: string, { header }: Log): string =>
-  firstPath(nodeFiles.real(logAt(name)), header.part?.number ?? 1);
-
-/** @throws Failure where an address names no run */
-export function runOf({ directory, run }: LmdbAddress): string {
-  if (run !== undefined && run !== '') return run;
-  throw new Failure('the address names a database and no run', `lmdb:${directory}`, 'write lmdb:DIRECTORY#RUN', UNUSABLE);
 }
 
 /** Does something with a log; what is wrong with the log itself becomes a `Failure` that names its file. */

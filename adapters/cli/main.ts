@@ -11,7 +11,7 @@ import { diff } from './commands/diff.ts';
 import { type EventsOptions, events } from './commands/events.ts';
 import { type ExportOptions, exportRun } from './commands/export.ts';
 import { type InspectOptions, inspect } from './commands/inspect.ts';
-import { type LogOptions, logCheck, logCompact, logInfo, logMerge, logRepair } from './commands/log.ts';
+import { type LogOptions, logCheck, logCompact, logInfo, logMerge, logRemove, logRepair } from './commands/log.ts';
 import { type ReplayOptions, replay } from './commands/replay.ts';
 import { type RunOptions, run } from './commands/run.ts';
 import { type WhyOptions, why } from './commands/why.ts';
@@ -57,7 +57,7 @@ function commands(done: (status: number) => void): Command {
     .command('run')
     .argument('<scenario>', 'a YAML file: see docs/scenario.md')
     .description('play a scenario and record it')
-    .option('-o, --output <file>', 'keep the log in this file')
+    .option('-o, --output <file>', 'keep the log in this file, or as lmdb:DIR#RUN in a database')
     .option('--durability <mode>', 'what outlives a kill of this program: batch, strict or none: see docs/durability.md', 'none')
     .option('--embed <what>', 'what of the disks the log carries: reads, hashes or none: see docs/durability.md', 'reads')
     .option('--until <time>', 'end earlier or later than the scenario says, such as 90s')
@@ -144,13 +144,20 @@ function commands(done: (status: number) => void): Command {
     .description('XenStore behind a Unix socket, for xenstore-read and its like: see docs/xenstored.md')
     .requiredOption('--socket <path>', 'where it listens; XENSTORED_PATH of the tools')
     .option('--xen-version <version>', 'whose xenstored it answers as: 4.17 or 4.22 (without it 4.17, or as before)')
-    .option('--state <dir>', 'keep the log of the run in this directory, and go on with the run that is there')
+    .option(
+      '--state <dir>',
+      'keep the log of the run in this directory, or as lmdb:DIR#RUN, and go on with the run that is there',
+    )
     .option('--durability <mode>', 'when a reply leaves: batch, strict or none; see docs/durability.md', 'batch')
     .option('--rotate <size>', 'how large the log grows before it goes on in a next file', '32M')
     .option('--test-domains <count>', 'domains 0 to COUNT exist, each with a socket for its ring beside the other')
     .addHelpText(
       'after',
-      examples('xenstored --socket /tmp/xs/socket --state /tmp/xs', 'xenstored --socket ./socket --xen-version 4.22'),
+      examples(
+        'xenstored --socket /tmp/xs/socket --state /tmp/xs',
+        'xenstored --socket ./socket --state lmdb:/tmp/runs#store',
+        'xenstored --socket ./socket --xen-version 4.22',
+      ),
     )
     .action(async (options: XenstoredOptions) => done(await xenstored(options, output)));
 
@@ -162,7 +169,9 @@ function commands(done: (status: number) => void): Command {
     .addHelpText('after', examples('export livecd.xlog --format jsonl'))
     .action(async (path: string, options: ExportOptions) => done(await exportRun(path, options, output)));
 
-  const log = program.command('log').description('about a log as a file: see docs/log-format.md');
+  const log = program
+    .command('log')
+    .description('about a log as it is kept, in files or as lmdb:DIR#RUN: see docs/durability.md');
   log
     .command('info')
     .argument('<run>', 'a log')
@@ -197,8 +206,16 @@ function commands(done: (status: number) => void): Command {
     .description('write all of them as one file, and leave them as they are')
     .requiredOption('-o, --output <file>', 'the file, which must not be there yet')
     .option('--json', 'for a program')
-    .addHelpText('after', examples('log merge run.xlog -o whole.xlog'))
+    .addHelpText('after', examples('log merge run.xlog -o whole.xlog', 'log merge run.xlog -o lmdb:runs#monday'))
     .action((path: string, options: LogOptions & { output: string }) => done(logMerge(path, options, output)));
+  log
+    .command('remove')
+    .argument('<run>', 'a log that nobody is writing')
+    .description('take it away, with its later files, its sidecar and its checkpoints')
+    .option('--checkpoints', 'only its checkpoints: they are made again when they are needed')
+    .option('--json', 'for a program')
+    .addHelpText('after', examples('log remove lmdb:runs#monday', 'log remove run.xlog --checkpoints'))
+    .action((path: string, options: LogOptions & { checkpoints?: boolean }) => done(logRemove(path, options, output)));
 
   const conformance = program
     .command('conformance')

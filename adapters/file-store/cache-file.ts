@@ -1,39 +1,10 @@
-// RUN.xlog-cache as a file. Whatever goes wrong with it is no reason to stop: a run without it is only slower to come back to.
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+// RUN.xlog-cache, as a file or in a database. Whatever goes wrong with it is no reason to stop: a run without it is only slower to come back to.
 import type { Log } from '../../events/log.ts';
 import { type CacheMedium, CheckpointCache } from '../../replay/cache.ts';
-import { codeOf } from './file-layer.ts';
+import { type CacheFiles, codeOf, nodeCacheFiles } from './file-layer.ts';
 import { cacheOf } from './parts.ts';
 
 export { cacheOf };
-
-/** The calls that a cache makes. */
-export interface CacheFiles {
-  /** `write`: made where it is not there. */
-  open(path: string, mode: 'read' | 'write'): number;
-  size(fd: number): number;
-  read(fd: number, into: Uint8Array, at: number): number;
-  write(fd: number, bytes: Uint8Array, at: number): number;
-  truncate(fd: number, size: number): void;
-  close(fd: number): void;
-}
-
-export const nodeCacheFiles: CacheFiles = {
-  open(path, mode) {
-    if (mode === 'read') return openSync(path, 'r');
-    try {
-      return openSync(path, 'r+');
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      return openSync(path, 'wx+');
-    }
-  },
-  size: (fd) => fstatSync(fd).size,
-  read: (fd, into, at) => readSync(fd, into, 0, into.length, at),
-  write: (fd, bytes, at) => writeSync(fd, bytes, 0, bytes.length, at),
-  truncate: (fd, size) => ftruncateSync(fd, size),
-  close: (fd) => closeSync(fd),
-};
 
 class FileMedium implements CacheMedium {
   private readonly fd: number;

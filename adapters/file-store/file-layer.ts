@@ -52,7 +52,39 @@ export interface FileLayer {
   directory(path: string): readonly string[];
   /** The names in a directory; none where it can not be looked into. */
   names(path: string): readonly string[];
+  /** What is written stays in its order, whatever is lost, and a write waits for as much as it has to: `sync` has nothing to do. */
+  readonly ordered?: boolean | undefined;
+  /** How checkpoints are kept beside a run; where there is none, they are not. */
+  readonly cache?: CacheFiles;
 }
+
+/** The calls that a cache of checkpoints makes. */
+export interface CacheFiles {
+  /** `write`: made where it is not there. */
+  open(path: string, mode: 'read' | 'write'): number;
+  size(fd: number): number;
+  read(fd: number, into: Uint8Array, at: number): number;
+  write(fd: number, bytes: Uint8Array, at: number): number;
+  truncate(fd: number, size: number): void;
+  close(fd: number): void;
+}
+
+export const nodeCacheFiles: CacheFiles = {
+  open(path, mode) {
+    if (mode === 'read') return openSync(path, 'r');
+    try {
+      return openSync(path, 'r+');
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      return openSync(path, 'wx+');
+    }
+  },
+  size: (fd) => fstatSync(fd).size,
+  read: (fd, into, at) => readSync(fd, into, 0, into.length, at),
+  write: (fd, bytes, at) => writeSync(fd, bytes, 0, bytes.length, at),
+  truncate: (fd, size) => ftruncateSync(fd, size),
+  close: (fd) => closeSync(fd),
+};
 
 export const nodeFiles: FileLayer = {
   open: (path, mode) => openSync(path, { create: 'w', append: 'a', directory: 'r' }[mode]),
@@ -108,6 +140,7 @@ export const nodeFiles: FileLayer = {
       return [];
     }
   },
+  cache: nodeCacheFiles,
 };
 
 /** What there is of this name; nothing too where a part of the path is no directory, which opening it tells. */

@@ -1,18 +1,17 @@
-// A run as files, with a sidecar for the steps since its last block: docs/durability.md says what each mode promises.
+// A run as files, with a sidecar for the steps since its last block: docs/durability.md says what each mode promises. Where files are
+// is the business of a `FileLayer`: a disk, a database, a test.
 
 import type { Blob, Digest } from '../../events/block.ts';
 import { hexOf } from '../../events/bytes.ts';
 import type { Log, RunEnd, RunHeader } from '../../events/log.ts';
-import type { Acknowledged, StoreProblem } from '../../events/store.ts';
-import { STATE_VERSION } from '../../events/upcast.ts';
+import type { Acknowledged, EventStore, StoreProblem } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { type Failure, systemFailure } from '../failure.ts';
-import { KeptStore } from '../kept-store.ts';
 import { codeOf, type FileLayer, nodeFiles } from './file-layer.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { PartWriter, type SidecarUse } from './part-writer.ts';
 import { lockedPath, partPath, removeParts } from './parts.ts';
-import { type Recovery, readRun, recoverLocked } from './recover.ts';
+import { readRun } from './recover.ts';
 import { sidecarOf } from './sidecar.ts';
 
 /**
@@ -22,7 +21,8 @@ import { sidecarOf } from './sidecar.ts';
 export const durabilities = ['batch', 'strict', 'none'] as const;
 export type Durability = (typeof durabilities)[number];
 
-const uses: Readonly<Record<Durability, SidecarUse>> = { batch: 'written', strict: 'synced', none: 'none' };
+const sidecarUse = (durability: Durability, { ordered }: FileLayer): SidecarUse =>
+  durability === 'none' ? 'none' : durability === 'strict' && !ordered ? 'synced' : 'written';
 
 /** In mode `batch` this long, in milliseconds of wall time, may pass before what was written is synced. */
 const SYNC_EVERY_MS = 100;
@@ -37,7 +37,7 @@ export interface FileStoreOptions {
 }
 
 /** Where a run goes on that was there before. */
-interface Continued {
+export interface Continued {
   readonly lock: Lock;
   readonly number: number;
   readonly run: string;
@@ -49,7 +49,7 @@ interface Continued {
  * the last one that is made: a disk that has once failed to sync may have dropped what it was given, so nothing is acknowledged after
  * it. What was acknowledged before stays readable.
  */
-export class FileStore extends KeptStore {
+export class FileStore implements EventStore {
   /** The first file. */
   readonly path: string;
   private readonly header: RunHeader;
@@ -63,13 +63,16 @@ export class FileStore extends KeptStore {
   private syncedAt: number;
   private readonly timer: ReturnType<typeof setInterval> | undefined;
   private syncing = false;
+  private appended: number;
+  private acknowledged: number;
+  private problem: StoreProblem | undefined;
+  private ended = false;
 
   /** @throws Failure where the files can not be made, or somebody else writes this run */
   constructor(
     { path: name, header, durability, files = nodeFiles, clock = () => performance.now() }: FileStoreOptions,
     continued?: Continued,
   ) {
-    super();
     let special: boolean;
     try {
       // What goes into a device or a pipe is nobody's to read again: nothing stands beside it.
@@ -88,7 +91,13 @@ export class FileStore extends KeptStore {
     try {
       if (!continued && !special) removeParts(path, files);
       this.number = continued?.number ?? 1;
-      this.part = new PartWriter(partPath(path, this.number), header, uses[this.durability], files, continued?.checkpoint);
+      this.part = new PartWriter(
+        partPath(path, this.number),
+        header,
+        sidecarUse(this.durability, files),
+        files,
+        continued?.checkpoint,
+      );
     } catch (error) {
       this.lock.release();
       throw systemFailure('write the log', path, error);
@@ -153,7 +162,7 @@ export class FileStore extends KeptStore {
     this.attempt('write', path, () => {
       const { steps, chain } = part.place;
       const header = { ...this.header, part: { number: next, first: steps, run: this.run, follows: hexOf(chain) } };
-      this.part = new PartWriter(path, header, uses[this.durability], files, checkpoint);
+      this.part = new PartWriter(path, header, sidecarUse(this.durability, files), files, checkpoint);
       this.number = next;
       part.close();
     });
@@ -168,7 +177,17 @@ export class FileStore extends KeptStore {
     return log;
   }
 
-  protected finish(end: RunEnd | undefined): void {
+  seal(): Acknowledged {
+    return this.finish(undefined);
+  }
+  close(end: RunEnd): Acknowledged {
+    return this.finish(end);
+  }
+
+  /** Puts what there is where it belongs, with an end or without. */
+  private finish(end: RunEnd | undefined): Acknowledged {
+    if (this.ended) return this.answer();
+    this.ended = true;
     clearInterval(this.timer);
     const { part } = this;
     this.attempt('write', part.path, () => {
@@ -178,6 +197,21 @@ export class FileStore extends KeptStore {
     this.attempt('unlink', sidecarOf(part.path), () => part.removeSidecar());
     part.close();
     this.lock.release();
+    return this.answer();
+  }
+
+  private answer(): Acknowledged {
+    const { problem, acknowledged: steps } = this;
+    return problem ? { ok: false, steps, problem } : { ok: true, steps };
+  }
+  /** Does it unless something has failed before; what it fails with stays. */
+  private attempt(call: string, path: string, work: () => void): void {
+    if (this.problem) return;
+    try {
+      work();
+    } catch (error) {
+      this.problem = { call, path, code: codeOf(error) };
+    }
   }
 
   private sync(): void {
@@ -199,59 +233,6 @@ export class FileStore extends KeptStore {
     });
     if (this.syncing) this.syncedAt = this.clock();
     else this.sync();
-  }
-}
-
-/** A run that has stopped, or was stopped, and that is to go on. Nobody else can write it meanwhile. */
-export interface StoppedRun {
-  /** What had to be repaired. */
-  readonly recovery: Recovery;
-  /** All of it that is there, for the host to be brought to its end. */
-  readonly log: Log;
-  /** Goes on in a next file, from a checkpoint of the host at the end of `log`. */
-  goOn(checkpoint: Uint8Array): FileStore;
-  /** Leaves it as it is. */
-  release(): void;
-}
-
-/**
- * Takes up a run again, from the file `from` on where those before it are not there any more: repairs what a crash has left, and locks it. Undefined where there is none.
- *
- * @throws Failure where somebody writes it, or where it can not be repaired; LogError where it is damaged
- */
-export function resumeRun(options: Omit<FileStoreOptions, 'header'> & { readonly from?: string }): StoppedRun | undefined {
-  const { files = nodeFiles } = options;
-  const path = files.real(options.path);
-  const from = options.from ?? path;
-  const lock = takeLock(path, files);
-  try {
-    const found = files.source(from);
-    if (!found) {
-      lock.release();
-      return undefined;
-    }
-    found.close?.();
-    const recovery = recoverLocked(from, files);
-    const log = readRun(from, files)!;
-    return {
-      recovery,
-      log,
-      goOn(checkpoint) {
-        const { steps, chain } = log.sealed;
-        const number = log.lastPart + 1;
-        const part = { number, first: steps, run: log.run, follows: hexOf(chain) };
-        // From here on it is this code that writes, and its state that digests are of.
-        const header = { ...log.header, part, state: STATE_VERSION };
-        return new FileStore({ ...options, path, header }, { lock, number, run: log.run, checkpoint });
-      },
-      release() {
-        log.close();
-        lock.release();
-      },
-    };
-  } catch (error) {
-    lock.release();
-    throw error;
   }
 }
 

@@ -1,10 +1,11 @@
-// The files of a run: RUN.xlog, then RUN.2.xlog, RUN.3.xlog ...
+// The files of a run: RUN.xlog, then RUN.2.xlog, RUN.3.xlog ...; in a database lmdb:DIRECTORY#RUN, then lmdb:DIRECTORY#RUN#2 ...
 
 import { basename, dirname } from 'node:path';
 import { BLOCK_HEADER_SIZE, readBlockHeader, STEPS } from '../../events/block.ts';
 import { hexOf } from '../../events/bytes.ts';
 import { LogError, type Part, readHeader } from '../../events/header.ts';
 import type { Source } from '../../events/source.ts';
+import { isLmdbAddress } from '../lmdb-store/address.ts';
 import type { FileLayer } from './file-layer.ts';
 import { sha256 } from './sha256.ts';
 import { sidecarOf } from './sidecar.ts';
@@ -17,15 +18,19 @@ export const cacheOf = (path: string): string => `${path}-cache`;
 /** Where file `number` of a run is whose first file is `path`. */
 export function partPath(path: string, number: number): string {
   if (number === 1) return path;
-  return path.endsWith(EXTENSION) ? `${path.slice(0, -EXTENSION.length)}.${number}${EXTENSION}` : `${path}.${number}`;
+  const [stem, joint, extension] = split(path);
+  return `${stem}${joint}${number}${extension}`;
 }
+const split = (path: string): readonly [stem: string, joint: string, extension: string] => {
+  if (isLmdbAddress(path)) return [path, '#', ''];
+  return path.endsWith(EXTENSION) ? [path.slice(0, -EXTENSION.length), '.', EXTENSION] : [path, '.', ''];
+};
 
 /** The first file's place, from that of file `number`: the same where the file has another name than it would get. */
 export function firstPath(path: string, number: number): string {
-  const ending = partPath(EXTENSION, number);
-  if (number === 1) return path;
-  if (path.endsWith(ending)) return `${path.slice(0, -ending.length)}${EXTENSION}`;
-  return path.endsWith(`.${number}`) ? path.slice(0, -`.${number}`.length) : path;
+  const [stem, joint, extension] = split(path);
+  const ending = `${joint}${number}`;
+  return number > 1 && stem.endsWith(ending) ? stem.slice(0, -ending.length) + extension : path;
 }
 
 export interface PartFile {
@@ -64,7 +69,7 @@ export function numbersBeside(path: string, layer: FileLayer): number[] {
   const there = new Set(layer.names(dirname(path)));
   const numbers: number[] = [];
   for (const name of there) {
-    const number = Number(/\.(\d+)(?:\.xlog)?$/.exec(name)?.[1] ?? 1);
+    const number = Number(/[.#](\d+)(?:\.xlog)?$/.exec(name)?.[1] ?? 1);
     if (basename(partPath(path, number)) === name) numbers.push(number);
   }
   return numbers.sort((a, b) => a - b);

@@ -1,37 +1,22 @@
 // An LMDB environment with runs in it: what is kept under which keys. `lmdb` is an optional dependency; without it this says so.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { Failure, systemFailure } from '../failure.ts';
-import type { Durability } from '../file-store/file-store.ts';
 
 /**
- * Of each run, under its name: the log's bytes, cut at the ends of headers and payloads, by their place; the steps since the last block,
- * by their number, as a sidecar has them.
+ * Of each run, under its name: what would be its files, in pieces, each under its place in its file. `log` is the first file, `log#2`
+ * the second; what stands beside one has its name and `-wal`, `-lock` or `-cache`.
  */
-export type Key = readonly [run: string, what: 'log' | 'row', number: number];
-export type Bytes = RootDatabase<Uint8Array, (string | number)[]>;
-
-/** How an address of a run in a database begins: `lmdb:DIRECTORY#RUN`. */
-const SCHEME = 'lmdb:';
-
-export interface LmdbAddress {
-  readonly directory: string;
-  /** Undefined where all runs of the database are meant. */
-  readonly run: string | undefined;
-}
-
-/** Undefined for what is the path of a file. */
-export function lmdbAddress(text: string): LmdbAddress | undefined {
-  if (!text.startsWith(SCHEME)) return undefined;
-  const [directory = '', ...run] = text.slice(SCHEME.length).split('#');
-  return { directory, run: run.length > 0 ? run.join('#') : undefined };
-}
+export type Key = [run: string, file: string, at: number];
+export type Bytes = RootDatabase<Uint8Array, Key> & {
+  /** fdatasync(2), by a thread that nobody waits for. (The package does it, and its types do not say so.) */
+  sync(done: (error?: unknown) => void): void;
+};
 
 interface Opened {
   readonly bytes: Bytes;
-  readonly durability: Durability;
   users: number;
 }
 /** A process opens an environment once. */
@@ -43,21 +28,17 @@ export interface Environment {
 }
 
 /**
- * Opens a database, once in a process. `durability` is asked for by who writes a run; others take it as it is open, or in mode `batch`.
+ * Opens a database, once in a process; makes it where it is not there.
  *
- * @throws Failure where the package is not installed, or the database can not be opened, or it is open in another mode
+ * @throws Failure where the package is not installed, or the database can not be opened
  */
-export function openEnvironment(directory: string, durability?: Durability): Environment {
-  let opened = environments.get(directory);
+export function openEnvironment(directory: string): Environment {
+  const place = resolve(directory);
+  let opened = environments.get(place);
   if (!opened) {
-    opened = { bytes: openBytes(directory, durability ?? 'batch'), durability: durability ?? 'batch', users: 0 };
-    environments.set(directory, opened);
-  } else if (durability !== undefined && durability !== opened.durability)
-    throw new Failure(
-      `this program has the database open in mode ${opened.durability}`,
-      directory,
-      'write all runs of a database in one mode',
-    );
+    opened = { bytes: openBytes(directory), users: 0 };
+    environments.set(place, opened);
+  }
   // What other processes have written since is to be seen.
   opened.bytes.resetReadTxn();
   opened.users++;
@@ -70,23 +51,17 @@ export function openEnvironment(directory: string, durability?: Durability): Env
       open = false;
       opened.users--;
       if (opened.users > 0) return;
-      environments.delete(directory);
+      environments.delete(place);
       void bytes.close();
     },
   };
 }
 
-function openBytes(directory: string, durability: Durability): Bytes {
+function openBytes(directory: string): Bytes {
   const { open } = lmdb(directory);
   try {
-    return open<Uint8Array, (string | number)[]>({
-      path: directory,
-      encoding: 'binary',
-      noSubdir: false,
-      // `strict`: a transaction has ended when the disk has it. `batch`: when the system has it; the disk follows.
-      overlappingSync: durability === 'batch',
-      noSync: durability === 'none',
-    });
+    // What a transaction waits for is said with each: see lmdb-files.ts.
+    return open<Uint8Array, Key>({ path: directory, encoding: 'binary', noSubdir: false, overlappingSync: false }) as Bytes;
   } catch (error) {
     throw systemFailure('open the database', directory, error);
   }
@@ -112,11 +87,10 @@ export const noDatabase = (directory: string): Failure =>
 /** The names of all runs, in order. */
 export function runsIn(bytes: Bytes): string[] {
   const runs: string[] = [];
-  for (let from: (string | number)[] = ['']; ; ) {
-    const [first] = bytes.getKeys({ start: from, limit: 1 });
+  for (let from: unknown[] = ['']; ; ) {
+    const [first] = bytes.getKeys({ start: from as Key, limit: 1 });
     if (!first) return runs;
-    const name = String(first[0]);
-    runs.push(name);
-    from = [name, '\u{10ffff}'];
+    runs.push(first[0]);
+    from = [first[0], '\u{10ffff}'];
   }
 }

@@ -115,3 +115,66 @@ export class FaultyFiles implements FileLayer {
     if (fails) throw Object.assign(new Error(this.fault!.code), { code: this.fault!.code });
   }
 }
+
+/** Another layer whose calls fail where a test wants it to: before they do anything. */
+export class FailingFiles implements FileLayer {
+  /** The calls that were made, by name. */
+  readonly calls: string[] = [];
+  readonly ordered: FileLayer['ordered'];
+  private readonly below: FileLayer;
+  private readonly fault: Fault | undefined;
+  constructor(below: FileLayer, fault?: Fault) {
+    this.below = below;
+    this.ordered = below.ordered;
+    this.fault = fault;
+  }
+  open(path: string, mode: 'create' | 'append' | 'directory'): number {
+    return this.counted('open', () => this.below.open(path, mode));
+  }
+  write(fd: number, bytes: Uint8Array, at?: number): number {
+    return this.counted('write', () => this.below.write(fd, bytes, at));
+  }
+  sync(fd: number, what: 'data' | 'directory'): void {
+    this.counted('sync', () => this.below.sync(fd, what));
+  }
+  truncate(fd: number, size: number): void {
+    this.counted('truncate', () => this.below.truncate(fd, size));
+  }
+  close(fd: number): void {
+    this.below.close(fd);
+  }
+  rename(from: string, to: string): void {
+    this.counted('rename', () => this.below.rename(from, to));
+  }
+  link(existing: string, path: string): void {
+    this.counted('link', () => this.below.link(existing, path));
+  }
+  unlink(path: string): void {
+    this.counted('unlink', () => this.below.unlink(path));
+  }
+  special(path: string): boolean {
+    return this.below.special(path);
+  }
+  read(path: string): Uint8Array | undefined {
+    return this.below.read(path);
+  }
+  source(path: string): Source | undefined {
+    return this.below.source(path);
+  }
+  real(path: string): string {
+    return this.below.real(path);
+  }
+  directory(path: string): readonly string[] {
+    return this.below.directory(path);
+  }
+  names(path: string): readonly string[] {
+    return this.below.names(path);
+  }
+  private counted<T>(name: string, call: () => T): T {
+    const { fault, calls } = this;
+    const fails = fault !== undefined && (fault.forever ? calls.length >= fault.at : calls.length === fault.at);
+    calls.push(name);
+    if (fails) throw Object.assign(new Error(fault.code), { code: fault.code });
+    return call();
+  }
+}

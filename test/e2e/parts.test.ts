@@ -1,8 +1,9 @@
 // A run over several files: rotated, or stopped and taken up again. It reads as one, and its last file can do without the others.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cacheOf } from '../../adapters/file-store/cache-file.ts';
-import { FileStore, resumeRun } from '../../adapters/file-store/file-store.ts';
+import { FileStore } from '../../adapters/file-store/file-store.ts';
 import { readRun } from '../../adapters/file-store/recover.ts';
+import { resumeRun } from '../../adapters/file-store/resume.ts';
 import { loadScenario } from '../../adapters/load-scenario.ts';
 import { sha256 } from '../../adapters/log-file.ts';
 import type { Log } from '../../events/log.ts';

@@ -2,8 +2,7 @@
 //   node dist/test/e2e/store-run.js PATH MODE    appends until it is killed; a line on stdout for each acknowledgement
 import { writeSync } from 'node:fs';
 import { FileStore } from '../../adapters/file-store/file-store.ts';
-import { lmdbAddress } from '../../adapters/lmdb-store/database.ts';
-import { LmdbStore } from '../../adapters/lmdb-store/lmdb-store.ts';
+import { placeFor } from '../../adapters/run-place.ts';
 import type { Blob } from '../../events/block.ts';
 import type { RunHeader } from '../../events/log.ts';
 import type { RunSink } from '../../events/store.ts';
@@ -37,11 +36,7 @@ export function appendStep(sink: RunSink, seq: number): void {
 if (process.argv[1] === import.meta.filename) {
   const [, , path, durability] = process.argv;
   const mode = durability as 'batch' | 'strict';
-  const { directory, run } = lmdbAddress(path!) ?? {};
-  const store =
-    directory === undefined
-      ? new FileStore({ path: path!, header, durability: mode })
-      : new LmdbStore({ directory, run: run!, header, durability: mode });
+  const store = new FileStore({ ...placeFor(path!, mode), header, durability: mode });
   for (let seq = 0; ; ) {
     for (const last = seq + 1 + (seq % 13); seq < last; seq++) appendStep(store, seq);
     const answer = store.acknowledge();

@@ -1,6 +1,5 @@
-// Stores: one contract for all of them, and for the file store every fault that a disk, a system or a person can bring.
-import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+// The file store, and every fault that a disk, a system or a person can bring to it. store-contract.test.ts is what all stores have in common.
+import { existsSync, lstatSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -8,18 +7,16 @@ import { type Durability, durabilities, FileStore } from '../../adapters/file-st
 import { readRun, recoverLog } from '../../adapters/file-store/recover.ts';
 import { sha256 } from '../../adapters/file-store/sha256.ts';
 import { RowWriter, SIDECAR_HEADER_SIZE, sidecarOf } from '../../adapters/file-store/sidecar.ts';
-import { openEnvironment, runsIn } from '../../adapters/lmdb-store/database.ts';
-import { LmdbStore, readLmdb, repairLmdb } from '../../adapters/lmdb-store/lmdb-store.ts';
 import { BlockEncoder } from '../../events/block-encoder.ts';
 import { crc32, joined } from '../../events/bytes.ts';
 import { encodeHeader } from '../../events/header.ts';
-import { Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
+import { type Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
 import type { Shape } from '../../events/shape.ts';
 import { type EventStore, MemoryStore } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { FaultyFiles } from './faulty-files.ts';
-import { livecd, root, scratchDirectory, xenolog } from './program.ts';
-import { appendStep, header, pieceOf, stepOf } from './store-run.ts';
+import { scratchDirectory } from './program.ts';
+import { appendStep, header, stepOf } from './store-run.ts';
 
 const PATH = 'a.xlog';
 /** Every byte and every bit, where CI takes some. */
@@ -41,53 +38,6 @@ function closedFile(steps: number): Uint8Array {
 }
 
 const directory = scratchDirectory();
-let runs = 0;
-const stores: readonly (readonly [string, () => EventStore])[] = [
-  ['memory', () => new MemoryStore(header)],
-  ...durabilities.map(
-    (durability) =>
-      [`file, ${durability}`, () => new FileStore({ path: join(directory, `${runs++}.xlog`), header, durability })] as const,
-  ),
-  ...durabilities.map(
-    (durability) =>
-      [
-        `lmdb, ${durability}`,
-        () => new LmdbStore({ directory: join(directory, `lmdb-${durability}`), run: `run ${runs++}`, header, durability }),
-      ] as const,
-  ),
-];
-
-describe.each(stores)('a store (%s)', (name, make) => {
-  /** Without a sidecar nothing but sealed blocks is in the file. */
-  const readable = (steps: number) => (name === 'file, none' ? steps - (steps % STEPS_PER_BLOCK) : steps);
-  test.each([0, 1, 9, STEPS_PER_BLOCK, STEPS_PER_BLOCK + 3])(
-    'reads back %i acknowledged steps while the run goes on',
-    (steps) => {
-      const store = make();
-      fill(store, 0, steps);
-      expect(store.acknowledge()).toEqual({ ok: true, steps });
-      const log = store.read();
-      expect(textOf(log.steps())).toBe(expected(readable(steps)));
-      expect([...log.blobs()]).toEqual(Array.from({ length: Math.ceil(readable(steps) / 700) }, (_, n) => pieceOf(n * 700)));
-      expect(log.end).toBeUndefined();
-      store.seal();
-    },
-  );
-  test('a closed run reads as closed, and takes nothing more', () => {
-    const store = make();
-    fill(store, 0, 5);
-    expect(store.close(end(5))).toEqual({ ok: true, steps: 5 });
-    appendStep(store, 5);
-    expect(store.acknowledge()).toEqual({ ok: true, steps: 5 });
-    expect(store.read()).toMatchObject({ length: 5, end: end(5), torn: undefined });
-  });
-  test('a sealed run reads as cut', () => {
-    const store = make();
-    fill(store, 0, 5);
-    expect(store.seal()).toEqual({ ok: true, steps: 5 });
-    expect(store.read()).toMatchObject({ length: 5, end: undefined, torn: expect.stringContaining('not closed') });
-  });
-});
 
 /** A file store in a file system of its own. */
 function onDisk(durability: Durability): { files: FaultyFiles; store: FileStore } {
@@ -373,134 +323,6 @@ describe('damage', () => {
       if (end > at) return rows;
     }
   }
-});
-
-describe('kill -9', () => {
-  // XENOLOG_KILLS=1000 npx vitest run test/e2e/store.test.ts -t 'kill -9' is the long form.
-  const kills = Number(process.env['XENOLOG_KILLS'] ?? 10);
-  test(
-    `${kills} times: no acknowledged step is lost`,
-    async () => {
-      const writer = join(root, 'dist/test/e2e/store-run.js');
-      let lost = 0;
-      for (let n = 0; n < kills; n++) {
-        const path = join(directory, `killed-${n}.xlog`);
-        const child = spawn(process.execPath, [writer, path, n % 2 === 0 ? 'batch' : 'strict']);
-        let said = '';
-        child.stdout.on('data', (text) => {
-          said += text;
-        });
-        const gone = new Promise((resolve) => child.on('close', resolve));
-        await new Promise((resolve) => child.stdout.once('data', resolve));
-        await new Promise((resolve) => setTimeout(resolve, (n * 37) % 250));
-        child.kill('SIGKILL');
-        await gone;
-        const acknowledged = Number(said.slice(0, said.lastIndexOf('\n')).split('\n').at(-1));
-        expect(acknowledged).toBeGreaterThan(0);
-        expect(existsSync(sidecarOf(path))).toBe(true);
-        const read = readRun(path)!;
-        lost += Math.max(0, acknowledged - read.length);
-        const { steps } = recoverLog(path);
-        expect(steps).toBe(read.length);
-        let seq = 0;
-        for (const step of new Log(new Uint8Array(readFileSync(path))).steps())
-          if (JSON.stringify(step) !== JSON.stringify(stepOf(seq++))) expect(step).toEqual(stepOf(step.seq));
-        expect(seq).toBe(steps);
-      }
-      expect(lost).toBe(0);
-    },
-    Math.max(120_000, kills * 5_000),
-  );
-});
-
-describe('runs in a database', () => {
-  const place = join(directory, 'many');
-  const stored = (run: string) => new LmdbStore({ directory: place, run, header, durability: 'batch' });
-  const lengths = [
-    ['a', 5],
-    ['a b', BLOCK + 7],
-    ['z', 0],
-  ] as const;
-  test('are apart, and each is byte for byte what a file would have', () => {
-    for (const [run, steps] of lengths) {
-      const store = stored(run);
-      fill(store, 0, steps);
-      store.acknowledge();
-      store.close(end(steps));
-    }
-    const environment = openEnvironment(place);
-    expect(runsIn(environment.bytes)).toEqual(['a', 'a b', 'z']);
-    environment.close();
-    for (const [run, steps] of lengths) expect(readLmdb(place, run)!.tail(0)).toEqual(closedFile(steps));
-    expect(readLmdb(place, 'b')).toBeUndefined();
-  });
-  test('one that is written a second time is replaced, and no other', () => {
-    const store = stored('a b');
-    fill(store, 0, 3);
-    store.close(end(3));
-    expect(readLmdb(place, 'a b')!.tail(0)).toEqual(closedFile(3));
-    expect(readLmdb(place, 'a')!.length).toBe(5);
-  });
-  test('to look for one makes no database, and a live host wants a directory', () => {
-    const nowhere = join(directory, 'nowhere');
-    for (const args of [
-      ['events', `lmdb:${nowhere}#a`],
-      ['log', 'info', `lmdb:${nowhere}`],
-      ['log', 'repair', `lmdb:${nowhere}#a`],
-      ['xenstored', '--socket', join(directory, 'socket'), '--state', `lmdb:${nowhere}#a`],
-    ])
-      expect([args, xenolog(...args)]).toMatchObject([
-        args,
-        { status: 2, stderr: expect.stringMatching(/there is no such|files/) },
-      ]);
-    expect(existsSync(nowhere)).toBe(false);
-  });
-  test('have one writer each', () => {
-    const first = stored('c');
-    const other = stored('d');
-    expect(() => stored('c')).toThrow(`process ${process.pid} is writing this run`);
-    first.seal();
-    other.seal();
-  });
-  test('that were killed read up to the last acknowledged step, and are repaired', async () => {
-    const writer = join(root, 'dist/test/e2e/store-run.js');
-    for (let n = 0; n < 3; n++) {
-      const child = spawn(process.execPath, [writer, `lmdb:${place}#killed ${n}`, n % 2 === 0 ? 'batch' : 'strict']);
-      let said = '';
-      child.stdout.on('data', (text) => {
-        said += text;
-      });
-      const gone = new Promise((resolve) => child.on('close', resolve));
-      await new Promise((resolve) => child.stdout.once('data', resolve));
-      await new Promise((resolve) => setTimeout(resolve, 100 + 70 * n));
-      child.kill('SIGKILL');
-      await gone;
-      const acknowledged = Number(said.slice(0, said.lastIndexOf('\n')).split('\n').at(-1));
-      const log = readLmdb(place, `killed ${n}`)!;
-      expect(log.length).toBeGreaterThanOrEqual(acknowledged);
-      for (const step of log.steps())
-        if (JSON.stringify(step) !== JSON.stringify(stepOf(step.seq))) expect(step).toEqual(stepOf(step.seq));
-      expect(repairLmdb(place, `killed ${n}`)).toMatchObject({ steps: log.length, closed: false });
-      const after = readLmdb(place, `killed ${n}`)!;
-      expect(after.tail(0)).toEqual(log.tail(0));
-      expect(repairLmdb(place, `killed ${n}`)).toMatchObject({ folded: 0 });
-    }
-  }, 120_000);
-  test('are read by every command', () => {
-    const address = `lmdb:${join(directory, 'cli')}#livecd`;
-    expect(xenolog('run', livecd, '--until', '10s', '--quiet', '-o', address)).toMatchObject({ status: 0 });
-    const file = join(directory, 'cli.xlog');
-    expect(xenolog('run', livecd, '--until', '10s', '--quiet', '-o', file)).toMatchObject({ status: 0 });
-    expect(xenolog('replay', address)).toMatchObject({ status: 0 });
-    expect(xenolog('diff', address, file)).toMatchObject({ status: 0 });
-    expect(JSON.parse(xenolog('log', 'info', address, '--json').stdout)).toMatchObject({ closed: true, run: readRun(file)!.run });
-    expect(xenolog('log', 'info', address.split('#')[0]!).stdout).toMatch(/^livecd +\d+ steps/);
-    const copy = join(directory, 'copy.xlog');
-    expect(xenolog('log', 'merge', address, '-o', copy).status).toBe(0);
-    expect(readFileSync(copy)).toEqual(readFileSync(file));
-    expect(xenolog('log', 'compact', address)).toMatchObject({ status: 1, stderr: expect.stringContaining('log merge') });
-    expect(xenolog('events', `${address}x`)).toMatchObject({ status: 2, stderr: expect.stringContaining('no such file') });
-  }, 120_000);
 });
 
 describe('two writers', () => {

@@ -1,9 +1,10 @@
 // xenolog xenstored goes on where it was stopped or killed, and its files read as one run.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openLog } from '../../adapters/index.ts';
+import { lockOf } from '../../adapters/file-store/lock.ts';
+import { openLog, placeOf } from '../../adapters/index.ts';
 import { Log, LogWriter } from '../../events/log.ts';
 import { stateLayout } from '../../replay/layout.ts';
 import { bytesWithStart, OtherStart } from '../starts.ts';
@@ -39,9 +40,24 @@ function expectReplays(run: string): void {
   expect(JSON.parse(stdout).closed).toBe(true);
 }
 
-test.each(['SIGKILL', 'SIGTERM'] as const)('after %s it goes on as it was, without those who were connected', async (signal) => {
+/** Where the run is: in the daemon's own directory, or in a database there. */
+const places = {
+  files: (directory: string) => ({ run: directory, state: [] }),
+  lmdb: (directory: string) => {
+    const run = `lmdb:${join(directory, 'db')}#store`;
+    return { run, state: ['--state', run] };
+  },
+} as const;
+
+test.each([
+  ['SIGKILL', 'files'],
+  ['SIGTERM', 'files'],
+  ['SIGKILL', 'lmdb'],
+  ['SIGTERM', 'lmdb'],
+] as const)('after %s it goes on as it was (%s), without those who were connected', async (signal, where) => {
   const directory = newDirectory();
-  const first = await start(directory, '--test-domains', '10');
+  const { run, state } = places[where](directory);
+  const first = await start(directory, '--test-domains', '10', ...state);
   const tool = await first.open();
   await tool.ask('INTRODUCE', '5|1|2|');
   await tool.ask('WRITE', '/local/domain/5|');
@@ -57,7 +73,7 @@ test.each(['SIGKILL', 'SIGTERM'] as const)('after %s it goes on as it was, witho
   const used = await tool.ask('CONTROL', 'quota|5|');
   await first.stop(signal);
 
-  const second = await start(directory, '--test-domains', '10');
+  const second = await start(directory, '--test-domains', '10', ...state);
   const [again, ring] = [await second.open(), await second.open('dom0.sock')];
   expect(await again.ask('READ', '/local/domain/5/a|')).toBe('READ \xff1');
   expect(await again.ask('READ', '/never|')).toBe('ERROR ENOENT|');
@@ -71,12 +87,51 @@ test.each(['SIGKILL', 'SIGTERM'] as const)('after %s it goes on as it was, witho
   expect(again.inbox).toEqual([]);
   expect(await second.stop()).toBe(0);
 
-  expect(filesIn(directory)).toEqual(['run.xlog', 'run.2.xlog']);
-  expectReplays(directory);
-  const steps = [...openLog(directory).steps()];
+  expect(openLog(run).parts).toBe(2);
+  expectReplays(run);
+  const steps = [...openLog(run).steps()];
   expect(steps.map(({ seq }) => seq)).toEqual(steps.map((_, seq) => seq));
   expect(steps.every(({ time }, i) => i === 0 || time >= steps[i - 1]!.time)).toBe(true);
 });
+
+test('in a database: many parts, read while they are written, one daemon, and a checkpoint to come back from', async () => {
+  const directory = newDirectory();
+  const { run, state } = places.lmdb(directory);
+  const daemon = await start(directory, '--rotate', '100K', ...state);
+  const client = await daemon.open();
+  let last = 0;
+  for (let i = 0; i < 20_000; i++) last = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
+  expect(await client.reply(last)).toBe('WRITE OK|');
+  // Somebody looks at it while it is written; nobody else writes it.
+  expect(xenolog('log', 'check', run)).toMatchObject({ status: 1, stdout: expect.stringContaining('it was cut') });
+  const shown = xenolog('inspect', run, '--at', '5301', '--xenstore', '/n/299');
+  expect(shown.stdout).toMatch(/5099"/);
+  const refused = expect.stringMatching(new RegExp(`^xenolog: process ${daemon.pid} is writing this run .*\n$`));
+  expect(xenolog('xenstored', '--socket', join(directory, 'other'), ...state)).toMatchObject({ status: 1, stderr: refused });
+  for (const what of ['repair', 'compact', 'remove'])
+    for (const one of [run, `${run}#2`]) expect(xenolog('log', what, one)).toMatchObject({ status: 1, stderr: refused });
+  await daemon.stop('SIGKILL');
+
+  const parts = openLog(run).parts;
+  expect(parts).toBeGreaterThan(2);
+  const again = await start(directory, '--rotate', '100K', ...state);
+  expect(await (await again.open()).ask('READ', '/n/299|')).toMatch(/v19799$/);
+  expect(await again.stop()).toBe(0);
+  expect(openLog(run).parts).toBe(parts + 1);
+  expectReplays(run);
+  expectReplays(`${run}#3`);
+  // In files, and as one, it is the same run.
+  const file = join(directory, 'run.xlog');
+  expect(xenolog('log', 'merge', run, '-o', file)).toMatchObject({ status: 0 });
+  expect(xenolog('diff', run, file)).toMatchObject({ status: 0 });
+  // What stands before the last part is not needed to go on.
+  const { path, files } = placeOf(run);
+  files.unlink(path);
+  const without = await start(directory, ...state);
+  expect(await (await without.open()).ask('READ', '/n/299|')).toMatch(/v19799$/);
+  expect(await without.stop()).toBe(0);
+  expectReplays(`${run}#${parts}`);
+}, 120_000);
 
 test('a run over many files reads as one, whichever of them is named', async () => {
   const directory = newDirectory();
@@ -288,43 +343,49 @@ test('a file that was never begun is no file, and one that belongs to another ru
 /** Kills of a daemon under load; XENOLOG_KILLS=1000 for more. */
 const KILLS = Number(process.env['XENOLOG_KILLS'] ?? 6);
 
-test('killed under load again and again, it never loses what it has answered', { timeout: 20_000 + KILLS * 5000 }, async () => {
-  const directory = newDirectory();
-  const [socket, options] = [join(directory, 'socket'), ['--rotate', '200K']] as const;
-  const acknowledged = new Map<string, number>();
-  let answered = 0;
-  for (let round = 0; round < KILLS; round++) {
-    const process_ = spawn(process.execPath, [main, 'xenstored', '--socket', socket, '--state', directory, ...options], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await new Promise((resolve) => process_.stdout.once('data', resolve));
-    const client = await Client.open(socket);
-    for (const [path, value] of acknowledged) {
-      const [, read] = /^READ (\d+)$/.exec(await client.ask('READ', `${path}|`))!;
-      expect(Number(read), path).toBeGreaterThanOrEqual(value);
-    }
-    const sent = new Map<number, [path: string, value: number]>();
-    const timer = setTimeout(() => process_.kill('SIGKILL'), 30 + ((round * 37) % 150));
-    for (let value = round * 1_000_000; !client.closed; ) {
-      for (let i = 0; i < 64; i++, value++)
-        sent.set(client.send('WRITE', `/k/${value % 50}|${value}`), [`/k/${value % 50}`, value]);
-      await client.news();
-      for (const { rid, body } of client.inbox.splice(0)) {
-        const write = sent.get(rid);
-        if (!write) continue;
-        expect(body).toBe('OK|');
-        acknowledged.set(...write);
-        answered++;
+test.each(['files', 'lmdb'] as const)(
+  'killed under load again and again (%s), it never loses what it has answered',
+  { timeout: 20_000 + KILLS * 5000 },
+  async (where) => {
+    const directory = newDirectory();
+    const { run, state } = places[where](directory);
+    const [socket, options] = [join(directory, 'socket'), ['--rotate', '200K', ...state]] as const;
+    const acknowledged = new Map<string, number>();
+    let answered = 0;
+    for (let round = 0; round < KILLS; round++) {
+      const process_ = spawn(process.execPath, [main, 'xenstored', '--socket', socket, '--state', directory, ...options], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await new Promise((resolve) => process_.stdout.once('data', resolve));
+      const client = await Client.open(socket);
+      for (const [path, value] of acknowledged) {
+        const [, read] = /^READ (\d+)$/.exec(await client.ask('READ', `${path}|`))!;
+        expect(Number(read), path).toBeGreaterThanOrEqual(value);
       }
+      const sent = new Map<number, [path: string, value: number]>();
+      const timer = setTimeout(() => process_.kill('SIGKILL'), 30 + ((round * 37) % 150));
+      for (let value = round * 1_000_000; !client.closed; ) {
+        for (let i = 0; i < 64; i++, value++)
+          sent.set(client.send('WRITE', `/k/${value % 50}|${value}`), [`/k/${value % 50}`, value]);
+        await client.news();
+        for (const { rid, body } of client.inbox.splice(0)) {
+          const write = sent.get(rid);
+          if (!write) continue;
+          expect(body).toBe('OK|');
+          acknowledged.set(...write);
+          answered++;
+        }
+      }
+      clearTimeout(timer);
     }
-    clearTimeout(timer);
-  }
-  expect(answered).toBeGreaterThan(KILLS * 50);
-  const last = await start(directory);
-  const client = await last.open();
-  for (const [path, value] of acknowledged)
-    expect(Number((await client.ask('READ', `${path}|`)).slice(5))).toBeGreaterThanOrEqual(value);
-  expect(await last.stop()).toBe(0);
-  expectReplays(directory);
-  expect(existsSync(join(directory, 'run.xlog-lock'))).toBe(false);
-});
+    expect(answered).toBeGreaterThan(KILLS * 50);
+    const last = await start(directory, ...state);
+    const client = await last.open();
+    for (const [path, value] of acknowledged)
+      expect(Number((await client.ask('READ', `${path}|`)).slice(5))).toBeGreaterThanOrEqual(value);
+    expect(await last.stop()).toBe(0);
+    expectReplays(run);
+    const { path, files } = placeOf(run);
+    expect(files.read(lockOf(path))).toBeUndefined();
+  },
+);

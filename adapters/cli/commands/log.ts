@@ -1,17 +1,17 @@
 // xenolog log: what a log is, whether it is whole, and how it becomes so.
 import { createHash } from 'node:crypto';
 import type { Log } from '../../../events/log.ts';
-import { bytesSource } from '../../../events/source.ts';
+import type { CheckpointCache } from '../../../replay/index.ts';
 import type { HostConfig } from '../../../src/host-config.ts';
-import { Failure } from '../../failure.ts';
 import { openCache } from '../../file-store/cache-file.ts';
 import { compactRun, writeMerged } from '../../file-store/compact.ts';
-import { nodeFiles } from '../../file-store/file-layer.ts';
 import { findParts } from '../../file-store/parts.ts';
 import { recoverLog } from '../../file-store/recover.ts';
-import { isDatabase, lmdbAddress, noDatabase, openEnvironment, runsIn } from '../../lmdb-store/database.ts';
-import { repairLmdb } from '../../lmdb-store/lmdb-store.ts';
-import { firstFileOf, judgeLog, logAt, runOf } from '../../log-file.ts';
+import { removeRun } from '../../file-store/remove.ts';
+import { addressOf, lmdbAddress } from '../../lmdb-store/address.ts';
+import { isDatabase, noDatabase, openEnvironment, runsIn } from '../../lmdb-store/database.ts';
+import { judgeLog } from '../../log-file.ts';
+import { firstFileOf, placeFor, placeOf, type RunPlace } from '../../run-place.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
@@ -24,24 +24,26 @@ const CHUNK = 1 << 20;
 
 /** Tells about a log from its headers and its blocks. */
 export function logInfo(name: string, { json }: LogOptions, output: Output): number {
-  const path = logAt(name);
-  const database = lmdbAddress(path);
+  const database = lmdbAddress(name);
   if (database && database.run === undefined) return listRuns(database.directory, json ?? false, output);
-  const log = openRun(path);
-  const files = filesOf(path, log);
+  const place = placeOf(name);
+  const log = openRun(place);
+  const files = filesOf(place);
   const config = log.header.host as HostConfig;
   let blobs = 0;
   let blobBytes = 0;
   let digests = 0;
-  judgeLog(path, () => {
+  judgeLog(place.path, () => {
     for (const _ of log.digests()) digests++;
     for (const { bytes } of log.blobs()) {
       blobs++;
       blobBytes += bytes.length;
     }
   });
-  const cache = database ? undefined : openCache(firstFileOf(path, log), log, 'read');
-  const checkpoints = cache?.cache.list().map(({ seq }) => seq) ?? [];
+  const checkpoints =
+    cacheAt(place, log)
+      ?.list()
+      .map(({ seq }) => seq) ?? [];
   const info = {
     format: log.format,
     xenolog: log.header.xenolog,
@@ -85,41 +87,45 @@ function listRuns(directory: string, json: boolean, output: Output): number {
   if (!isDatabase(directory)) throw noDatabase(directory);
   const { bytes, close } = openEnvironment(directory);
   const runs = runsIn(bytes).map((run) => {
-    const { length, size, end } = openRun(`lmdb:${directory}#${run}`);
-    return { run, steps: length, bytes: size, closed: end !== undefined };
+    const { length, size, parts, end } = openRun(addressOf(directory, run));
+    return { run, steps: length, bytes: size, parts, closed: end !== undefined };
   });
   close();
   if (json) output.json(runs);
   else
-    for (const { run, steps, bytes: size, closed } of runs)
-      output.line(`${run.padEnd(20)} ${steps} steps, ${size} bytes${closed ? '' : ', not closed'}`);
+    for (const { run, steps, bytes: size, parts, closed } of runs) {
+      const several = parts > 1 ? ` in ${parts} parts` : '';
+      output.line(`${run.padEnd(20)} ${steps} steps, ${size} bytes${several}${closed ? '' : ', not closed'}`);
+    }
   return 0;
 }
 
-/** The files of a run, each with its digest. A run in a database is as a file of the same bytes. */
-const filesOf = (path: string, log: Log): { readonly path: string; readonly bytes: number; readonly sha256: string }[] =>
-  (lmdbAddress(path)
-    ? [{ path, source: bytesSource(log.tail(0)) }]
-    : (findParts(nodeFiles.real(path), nodeFiles)?.files ?? [])
-  ).map(({ path: file, source }) => {
+/** The files of a run, each with its digest. */
+const filesOf = ({ path, files }: RunPlace): { readonly path: string; readonly bytes: number; readonly sha256: string }[] =>
+  (findParts(files.real(path), files)?.files ?? []).map(({ path: file, source }) => {
     const hash = createHash('sha256');
     for (let at = 0; at < source.size; at += CHUNK) hash.update(source.read(at, CHUNK));
     source.close?.();
     return { path: file, bytes: source.size, sha256: hash.digest('hex') };
   });
 
+/** The checkpoints beside a run, if there are any. */
+const cacheAt = (place: RunPlace, log: Log): CheckpointCache | undefined =>
+  place.files.cache && openCache(firstFileOf(place, log), log, 'read', place.files.cache)?.cache;
+
 /**
  * Reads every block and every step of a log, and every checkpoint beside it. 0: it is whole; 1: it was cut, but what is there is good; a
  * damaged log is a `Failure`. What is wrong with the checkpoints is said, and changes nothing.
  */
 export function logCheck(name: string, { json }: LogOptions, output: Output): number {
-  const path = logAt(name);
-  const log = openRun(path);
+  const place = placeOf(name);
+  const { path } = place;
+  const log = openRun(place);
   let steps = 0;
   judgeLog(path, () => {
     for (const _ of log.steps()) steps++;
   });
-  const cache = lmdbAddress(path) ? undefined : openCache(firstFileOf(path, log), log, 'read')?.cache;
+  const cache = cacheAt(place, log);
   const damaged = (cache?.list() ?? []).filter(({ seq }) => !cache!.read(seq)).map(({ seq }) => seq);
   if (json) {
     output.json({
@@ -142,9 +148,8 @@ export function logCheck(name: string, { json }: LogOptions, output: Output): nu
 
 /** Makes a run that was not closed whole files. 0: it is now; a sidecar that may not be used, or a damaged log, is a `Failure`. */
 export function logRepair(name: string, { json }: LogOptions, output: Output): number {
-  const path = logAt(name);
-  const database = lmdbAddress(path);
-  const recovery = judgeLog(path, () => (database ? repairLmdb(database.directory, runOf(database)) : recoverLog(path)));
+  const { path, files } = placeOf(name);
+  const recovery = judgeLog(path, () => recoverLog(path, files));
   if (json) {
     output.json(recovery);
     return 0;
@@ -163,9 +168,9 @@ export function logRepair(name: string, { json }: LogOptions, output: Output): n
 
 /** Makes a run as small as it can be without a change to any replay, in its place. */
 export function logCompact(name: string, { json }: LogOptions, output: Output): number {
-  const path = logAt(name);
-  if (lmdbAddress(path)) throw new Failure('a run in a database is as small as it can be', path, 'log merge writes it as a file');
-  const { recovery, files, before, after } = judgeLog(path, () => compactRun(path));
+  const place = placeOf(name);
+  const { path } = place;
+  const { recovery, files, before, after } = judgeLog(path, () => compactRun(path, place.files));
   if (json) output.json({ ...recovery, files, before, after });
   else
     output.line(
@@ -174,14 +179,28 @@ export function logCompact(name: string, { json }: LogOptions, output: Output): 
   return 0;
 }
 
+/** Takes a run away, with all that stands beside it, or only its checkpoints. */
+export function logRemove(
+  name: string,
+  { checkpoints, json }: LogOptions & { readonly checkpoints?: boolean },
+  output: Output,
+): number {
+  const { path, files } = placeOf(name);
+  const removed = judgeLog(path, () => removeRun(path, checkpoints ? 'checkpoints' : 'all', files));
+  if (json) output.json({ removed });
+  else output.line(removed.length > 0 ? `removed ${removed.join(', ')}` : `${path}: there are no checkpoints`);
+  return 0;
+}
+
 /** Writes all files of a run as one, and leaves them as they are. */
 export function logMerge(
-  path: string,
+  name: string,
   { output: target, json }: LogOptions & { readonly output: string },
   output: Output,
 ): number {
-  const log = openRun(path);
-  const bytes = judgeLog(path, () => writeMerged(log, target));
+  const log = openRun(name);
+  const to = placeFor(target, 'strict');
+  const bytes = judgeLog(name, () => writeMerged(log, to.path, to.files));
   const merged = { files: log.parts, steps: log.length - log.first, bytes, closed: log.end !== undefined };
   if (json) output.json(merged);
   else

@@ -2,7 +2,7 @@
 import { fstatSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { byteStringToText } from '../../../events/bytes.ts';
-import { type Embed, embeds, type RunEnd, type RunHeader } from '../../../events/log.ts';
+import { type Embed, embeds, type RunEnd } from '../../../events/log.ts';
 import { HypervisorBug } from '../../../events/step.ts';
 import type { Ns } from '../../../events/units.ts';
 import { askXl } from '../../../index.ts';
@@ -11,11 +11,10 @@ import { formatTime } from '../../../replay/index.ts';
 import { parseDuration } from '../../../src/scenario/index.ts';
 import { Failure } from '../../failure.ts';
 import { type Durability, durabilities, FileStore, storeFailure } from '../../file-store/file-store.ts';
-import { lmdbAddress } from '../../lmdb-store/database.ts';
-import { LmdbStore } from '../../lmdb-store/lmdb-store.ts';
 import { type LoadedScenario, loadScenario, ScenarioFailure } from '../../load-scenario.ts';
-import { runOf, sha256 } from '../../log-file.ts';
+import { sha256 } from '../../log-file.ts';
 import { play } from '../../play.ts';
+import { placeFor } from '../../run-place.ts';
 import { Output } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { Report } from '../report.ts';
@@ -68,7 +67,8 @@ async function record(path: string, options: RunOptions, output: Output): Promis
   const durability = durabilityOf(options.durability ?? 'none');
   const embed = embedOf(options);
   const header = embed === 'reads' ? loaded.header : { ...loaded.header, embed };
-  const file = options.output === undefined ? undefined : storeAt(options.output, header, durability);
+  const file =
+    options.output === undefined ? undefined : new FileStore({ ...placeFor(options.output, durability), header, durability });
   const report = new Report();
   let end: RunEnd;
   let played: Played;
@@ -141,12 +141,6 @@ export function durabilityOf(durability: string): Durability {
   const known = durabilities.find((name) => name === durability);
   if (known) return known;
   throw new Failure('no such durability', `--durability ${durability}`, `choose one of ${durabilities.join(', ')}`);
-}
-
-function storeAt(path: string, header: RunHeader, durability: Durability): FileStore | LmdbStore {
-  const database = lmdbAddress(path);
-  if (!database) return new FileStore({ path, header, durability });
-  return new LmdbStore({ directory: database.directory, run: runOf(database), header, durability });
 }
 
 function embedOf({ embed = 'reads' }: RunOptions): Embed {

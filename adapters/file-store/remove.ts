@@ -1,0 +1,39 @@
+// A run taken away, wherever it is.
+import { LogError } from '../../events/header.ts';
+import { Failure, systemFailure } from '../failure.ts';
+import { cacheOf } from './cache-file.ts';
+import { type FileLayer, nodeFiles } from './file-layer.ts';
+import { takeLock } from './lock.ts';
+import { findParts, lockedPath } from './parts.ts';
+import { sidecarOf } from './sidecar.ts';
+
+/**
+ * Removes a run, from the named file on, or only its checkpoints; answers what was there. The last file goes first: what is left, where
+ * it is stopped, is a run.
+ *
+ * @throws Failure where somebody writes it, there is none, or a call fails; LogError where it is no log
+ */
+export function removeRun(name: string, what: 'all' | 'checkpoints', files: FileLayer = nodeFiles): string[] {
+  const path = files.real(name);
+  const lock = takeLock(lockedPath(path, files), files);
+  try {
+    const parts = findParts(path, files);
+    if (!parts) throw systemFailure('remove the run', path, { code: 'ENOENT' }, 2);
+    for (const { source } of parts.files) source.close?.();
+    const all = parts.files.toReversed().flatMap((part) => [sidecarOf(part.path), part.path]);
+    const there = [cacheOf(parts.path), ...(what === 'all' ? all : [])].filter((file) => isThere(file, files));
+    for (const file of there) files.unlink(file);
+    return there;
+  } catch (error) {
+    if (error instanceof Failure || error instanceof LogError) throw error;
+    throw systemFailure('remove the run', path, error);
+  } finally {
+    lock.release();
+  }
+}
+
+function isThere(path: string, files: FileLayer): boolean {
+  const source = files.source(path);
+  source?.close?.();
+  return source !== undefined;
+}
