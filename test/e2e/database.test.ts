@@ -126,7 +126,7 @@ describe('a run of several parts', () => {
   }
   beforeAll(() => {
     for (const name of [file, address]) record(name);
-  });
+  }, 60_000);
   const later = new RegExp(`${file.replace('.xlog', '')}\\.(\\d)\\.xlog`, 'g');
   /** What the program says, with the name of the run left out. */
   const says = (name: string, ...args: readonly string[]): unknown => {
