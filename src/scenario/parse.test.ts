@@ -112,6 +112,18 @@ host:
   });
 });
 
+test('a machine of which only the threads are said has one socket', () => {
+  const topology = (text: string) => {
+    const parsed = parseScenario(`until: 5s\nhost: { ${text} }\n`, 's.yaml');
+    return parsed.ok && parsed.scenario.host.topology;
+  };
+  expect(topology('pcpus: 8, topology: { threads_per_core: 2 }')).toEqual({ cores_per_socket: 4, threads_per_core: 2 });
+  expect(topology('pcpus: 3, topology: { threads_per_core: 2 }')).toEqual({ cores_per_socket: 2, threads_per_core: 2 });
+  expect(topology('topology: { cores_per_socket: 1 }')).toEqual({ cores_per_socket: 1, threads_per_core: 1 });
+  expect(topology('pcpus: 8, topology: {}')).toEqual({ cores_per_socket: 8, threads_per_core: 1 });
+  expect(topology('pcpus: 8')).toBeUndefined();
+});
+
 describe('one line for each mistake', () => {
   test.each([
     ['', ['s.yaml:1:1: the scenario must be a map: a line "key: value" for each entry']],

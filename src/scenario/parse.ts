@@ -109,17 +109,14 @@ function workloadOf({ program, percent, sectors, address, every }: RawWorkload):
 
 function hostOf({ host }: RawScenario): Omit<HostConfig, 'files'> {
   const { files: _, ...defaults } = defaultHost;
+  const pcpus = host?.pcpus ?? defaults.pcpus;
+  const { threads_per_core = 1, cores_per_socket = Math.ceil(pcpus / threads_per_core) } = host?.topology ?? {};
   return {
-    pcpus: host?.pcpus ?? defaults.pcpus,
+    pcpus,
     memory_mib: host?.memory ?? defaults.memory_mib,
     dom0: { memory_mib: host?.dom0?.memory ?? defaults.dom0.memory_mib, vcpus: host?.dom0?.vcpus ?? defaults.dom0.vcpus },
     scheduler: host?.scheduler ?? defaults.scheduler,
-    ...(host?.topology && {
-      topology: {
-        cores_per_socket: host.topology.cores_per_socket ?? host.pcpus ?? defaults.pcpus,
-        threads_per_core: host.topology.threads_per_core ?? 1,
-      },
-    }),
+    ...(host?.topology && { topology: { cores_per_socket, threads_per_core } }),
     ...(host?.credit2_runqueue && { credit2_runqueue: host.credit2_runqueue }),
     xen_version: host?.xen_version ?? defaults.xen_version,
     bridges: host?.bridges ?? defaults.bridges,
