@@ -1,7 +1,7 @@
 // From the YAML text of a scenario to a scenario, or to everything that is wrong with it.
 import { LineCounter, parseDocument } from 'yaml';
 import type { Ns } from '../../events/units.ts';
-import { defaultHost, type HostConfig, type XenConfig } from '../host-config.ts';
+import { defaultHost, type HostConfig } from '../host-config.ts';
 import { explain, explainYaml, Places } from './issues.ts';
 import type { Scenario, ScenarioError, ScenarioFile, TimelineItem } from './scenario.ts';
 import { type RawScenario, schema } from './schema.ts';
@@ -120,9 +120,12 @@ function hostOf({ host }: RawScenario): Omit<HostConfig, 'files'> {
     ...(host?.credit2_runqueue && { credit2_runqueue: host.credit2_runqueue }),
     xen_version: host?.xen_version ?? defaults.xen_version,
     bridges: host?.bridges ?? defaults.bridges,
-    ...(host?.xen && { xen: defined(host.xen) as XenConfig }),
+    ...(host?.xen && { xen: defined(host.xen) }),
   };
 }
 
 /** Without what was left out. */
-const defined = (fields: object): object => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+const defined = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
