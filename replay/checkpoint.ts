@@ -43,12 +43,16 @@ function piecesOf({ xen, tables, records, store }: HostSnapshot): Map<object, Pi
 }
 const asItIs = (value: object): unknown => value;
 
-/** The largest parts of XenStore that are small enough to be written again when one node in them changes. */
-function addBranches(node: SavedNode, forms: Map<object, PieceForm>): void {
-  if (node.size <= BRANCH) forms.set(node, 'nodes');
-  else for (const child of node.children) addBranches(child, forms);
+/**
+ * The largest parts of XenStore that are small enough to be written again when one node in them changes; and what is deeper than all that
+ * is in use, for such a tree takes much of the stack in any other form.
+ */
+function addBranches(node: SavedNode, forms: Map<object, PieceForm>, depth = 0): void {
+  if (node.size <= BRANCH || depth === DEEP) forms.set(node, 'nodes');
+  else for (const child of node.children) addBranches(child, forms, depth + 1);
 }
 const BRANCH = 64;
+const DEEP = 24;
 
 /** What of an actor's snapshot makes it again: XState finds the rest in the machine. */
 function persisted(snapshot: object): object {

@@ -235,8 +235,8 @@ class Room {
   }
 }
 
-/** Deeper than this, nothing of ours is nested. */
-const MOST_DEPTH = 128;
+/** Deeper than this, nothing of ours is nested: XenStore is, in objects and lists of them, as deep as a path of 3072 bytes can be. */
+const MOST_DEPTH = 2 * 1536 + 64;
 /** Longer than this, in digits, no number is. */
 const MOST_DIGITS = 1024;
 

@@ -1,13 +1,15 @@
 // Starts of other versions: read where their parts are found again by name, read with a word about what became of them where they are not,
 // and otherwise refused in one line.
 import { describe, expect, test } from 'vitest';
-import { LogError } from '../../events/log.ts';
+import { sha256 } from '../../adapters/log-file.ts';
+import { Log, LogError, LogWriter } from '../../events/log.ts';
 import { STATE_VERSION } from '../../events/upcast.ts';
-import type { ActorSnapshot } from '../../machines/index.ts';
-import { fold, follow, reenact, startOf, verify } from '../../replay/index.ts';
+import { type ActorSnapshot, endOf } from '../../machines/index.ts';
+import { encodeStart, fold, follow, reenact, startOf, verify } from '../../replay/index.ts';
 import { useStart } from '../../replay/start.ts';
 import { equalDigests, type StateChange } from '../../replay/state-changes.ts';
 import { keptLog } from '../golden/logs/layouts.ts';
+import { openLivecd } from '../livecd.ts';
 import { OtherStart, withStart } from '../starts.ts';
 
 const log = keptLog(`state-${STATE_VERSION}.xlog`);
@@ -311,6 +313,21 @@ describe('records, actors and the rest', () => {
 });
 
 describe('a start', () => {
+  test('of a store as deep as a path can be is read', () => {
+    const parts: Uint8Array[] = [];
+    const { recording } = openLivecd({});
+    const { dispatcher } = recording;
+    for (const part of ['', '-b']) {
+      const path = `/a${part}${'/a'.repeat(1020)}`;
+      expect(dispatcher.input({ type: 'xenstore.write', conn: 0, tx: 0, path, value: 'x' }, 'operator').ok).toBe(true);
+    }
+    const part = { number: 2, first: dispatcher.seq, run: '', follows: '' };
+    const writer = new LogWriter({ ...log.header, part }, (bytes) => parts.push(bytes.slice()), sha256, encodeStart(dispatcher));
+    writer.end(endOf(dispatcher));
+    const read = new Log(new Uint8Array(Buffer.concat(parts)));
+    expect(fold(read).digest()).toBe(dispatcher.host.digest());
+    expect(reenact(read).divergence).toBeNull();
+  });
   test('of a newer version is refused', () => {
     const other = start();
     other.layout = { ...other.layout, version: STATE_VERSION + 1 };

@@ -10,6 +10,8 @@ const folder = new URL('.', import.meta.url);
 const names = readdirSync(folder).filter((name) => /^state-.*\.xlog$/.test(name));
 const versions = Array.from({ length: STATE_VERSION }, (_, i) => i + 1);
 
+const OTHER_DIGEST =
+  "a log of an earlier version leads to another digest: where that is meant, as for a column that older facts fill too, say digests: ['state'] of that version in replay/state-changes.ts";
 const WHAT_TO_DO = `the state is laid out otherwise than version ${STATE_VERSION} has it, and files that start with that version's checkpoint are kept by people.
 Raise STATE_VERSION in events/upcast.ts to ${STATE_VERSION + 1}; where something has gone, has another name or means something else, say in replay/state-changes.ts
 what became of it; then keep a log of the new version in test/golden/logs: npx tsc -b && node dist/scripts/keep-state.js`;
@@ -36,9 +38,10 @@ describe.each(names)('%s', (name) => {
     expect(verify(log)).toBeNull();
     expect(follow(log).divergence).toBeNull();
     const { dispatcher, divergence } = reenact(log);
-    expect(divergence).toBeNull();
+    expect(divergence, OTHER_DIGEST).toBeNull();
     expect(fold(log).digest()).toBe(dispatcher.host.digest());
-    if (equalDigests(log.stateVersionAt(log.length)).includes('state')) expect(fold(log).digest()).toBe(log.end!.state);
+    if (equalDigests(log.stateVersionAt(log.length)).includes('state'))
+      expect(fold(log).digest(), OTHER_DIGEST).toBe(log.end!.state);
   });
 });
 
