@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Reads a Xenolog run with nothing but the standard library: checks the chain of its blocks and prints every step as a line of JSON.
 
-    python3 read-log.py RUN.xlog [--facts]
+    python3 read-log.py RUN.xlog [--facts | --start]
 
 A run of several files (RUN.xlog, RUN.2.xlog ...) is read from the one that is named to the last that is there. The format is described
 in docs/log-format.md; the lines are those of `xenolog export RUN --format jsonl`. With --facts only what happened is printed, and the
-columns of commands, reads and answers are not looked at. Exit status: 0, or 2 for a log that can not be
+columns of commands, reads and answers are not looked at. With --start the tables are printed that a later file of a run starts from, each row
+that is in use, and the nodes of XenStore. Exit status: 0, or 2 for a log that can not be
 used; a log that was cut is read as far as it goes, with the steps of its sidecar (RUN.xlog-wal, see docs/durability.md), and
 standard error says so.
 """
@@ -333,7 +334,128 @@ def read_steps(vocabulary, plan, payload, first, facts_only):
         yield step
 
 
-def main(path, facts_only):
+SHAPES = ["chunks owners used spare", "rows columns", "kind snapshot", "status value context output error historyValue children"]
+
+
+class Values(Column):
+    """Reads values as a start block has them, one after the other; `pieces` are those that they may name."""
+
+    def __init__(self, data, pieces=()):
+        super().__init__(data, "value")
+        self.pieces = pieces
+        self.shapes = [shape.split() for shape in SHAPES]
+
+    def double(self):
+        self.at += 8
+        return struct.unpack_from("<d", self.data, self.at - 8)[0]
+
+    def learn(self, text):
+        if len(text) <= 24:
+            self.words.append(text)
+        return text
+
+    def shaped(self, keys):
+        return {key: self.value() for key in keys}
+
+    def value(self):
+        tag = self.uint()
+        if tag < 4:
+            return (None, None, True, False)[tag]
+        if tag == 4:
+            return self.number()
+        if tag == 5:
+            return self.double()
+        if tag == 6:
+            return int(self.raw())
+        if tag == 7:
+            return self.learn(self.raw().decode("latin-1"))
+        if tag == 8:
+            units = [self.uint() for _ in range(self.uint())]
+            return self.learn(struct.pack(f"<{len(units)}H", *units).decode("utf-16-le", "surrogatepass"))
+        if tag == 9:
+            return self.words[self.uint()]
+        if tag in (10, 14):
+            return [self.value() for _ in range(self.uint())]
+        if tag == 11:
+            keys = []
+            self.shapes.append(keys)
+            keys.extend([self.value() for _ in range(self.uint())])
+            return self.shaped(keys)
+        if tag == 12:
+            return self.shaped(self.shapes[self.uint()])
+        if tag == 13:
+            return [(self.value(), self.value()) for _ in range(self.uint())]
+        if tag == 15:
+            return self.raw()
+        if tag == 16:
+            return self.numbers()
+        piece = self.pieces[self.uint()]
+        return piece if tag == 17 else Values(piece).value() if tag == 18 else Values(piece).node([])
+
+    def numbers(self):
+        self.uint()
+        length, numbers = self.uint(), []
+        while len(numbers) < length:
+            numbers.extend([0] * self.uint())
+            if len(numbers) == length:
+                break
+            for _ in range(self.uint()):
+                number = self.signed()
+                numbers.append(self.double() if number is None else number)
+        return numbers
+
+    def node(self, known):
+        node = {"name": self.raw().decode("latin-1"), "value": self.raw().decode("latin-1")}
+        number = self.uint()
+        if number == 0:
+            perms = [(self.number(), self.number(), self.number()) for _ in range(self.uint())]
+            if len(known) < 8:
+                known.append(perms)
+        node["perms"] = perms if number == 0 else known[number - 1]
+        self.number(), self.number()
+        node["children"] = [self.node(known) for _ in range(self.uint())]
+        return node
+
+
+def read_start(payload):
+    """The layout and the checkpoint of a start block."""
+    if payload[:8] != b"XSTART\n\0" or struct.unpack_from("<I", payload, 8)[0] != 2:
+        raise Unusable("the start is of another version")
+    head = Values(payload)
+    head.at = 12
+    layout = json.loads(head.raw())
+    for _ in range(head.uint()):
+        head.raw(), head.uint()  # a digest
+    lengths = [head.uint() for _ in range(head.uint())]
+    pieces, at = [], head.at
+    for length in lengths:
+        pieces.append(payload[at : at + length])
+        at += length
+    return layout, Values(payload[at:], pieces).value()
+
+
+def lines_of_start(payload):
+    layout, checkpoint = read_start(payload)
+    host = checkpoint["host"]
+    for (name, page_rows, columns), table in zip(layout["tables"], host["xen"]["tables"] + host["tables"]):
+        rows = []
+        for chunk in table["chunks"]:
+            full = [column if len(column) else [0] * chunk["rows"] for column in chunk["columns"]]
+            rows.extend(zip(*full))
+        for owner, pages in enumerate(table["owners"]):
+            for row in range(len(pages or ()) * page_rows):
+                numbers = rows[pages[row // page_rows] * page_rows + row % page_rows]
+                if any(numbers):
+                    made = {column: kind[n] if isinstance(kind, list) and n < len(kind) else n for (column, kind), n in zip(columns, numbers)}
+                    yield {"table": name, "owner": owner, "row": row, "columns": made}
+    nodes = [("", host["store"]["root"])]
+    while nodes:
+        path, node = nodes.pop()
+        yield {"node": path or "/", "value": node["value"]}
+        nodes.extend((f"{path}/{child['name']}", child) for child in reversed(node["children"]))
+
+
+def main(path, facts_only, start_only):
     def say(line):
         sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
@@ -341,9 +463,14 @@ def main(path, facts_only):
         vocabulary = header["vocabulary"]
         plan = columns_of(vocabulary)
         for kind, _, first, payload in blocks:
-            if kind == STEPS:
+            if kind == START and start_only:
+                for line in lines_of_start(payload):
+                    say(line)
+            if kind == STEPS and not start_only:
                 for line in read_steps(vocabulary, plan, payload, first, facts_only):
                     say(line)
+        if start_only:
+            continue
         rows = read_sidecar(f"{place['path']}-wal", place, vocabulary, plan)
         if rows:
             place["rows"] = len(rows)
@@ -354,12 +481,12 @@ def main(path, facts_only):
 
 
 if __name__ == "__main__":
-    arguments = [argument for argument in sys.argv[1:] if argument != "--facts"]
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--facts", "--start")]
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit(__doc__)
     sys.stdout.reconfigure(encoding="utf-8")
     try:
-        main(arguments[0], "--facts" in sys.argv)
+        main(arguments[0], "--facts" in sys.argv, "--start" in sys.argv)
     except BrokenPipeError:  # as in "| head -1": nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Unusable as problem:
