@@ -1,7 +1,7 @@
 // A table of a checkpoint as this code has it: found again by the names of its columns.
 import { Journal } from '../src/tables/journal.ts';
 import { type Cell, type Chunk, Table, type TableSchema, type TableSnapshot } from '../src/tables/table.ts';
-import { schemaOf, type TableLayout } from './layout.ts';
+import { type ColumnLayout, schemaOf, type TableLayout } from './layout.ts';
 import type { PlainRow } from './state-changes.ts';
 
 /** What of a checkpoint this code can not make its own, in words. */
@@ -32,10 +32,6 @@ export function checkTable(snapshot: TableSnapshot, [name, pageRows, columns]: T
     for (const column of chunk.columns)
       check(ArrayBuffer.isView(column) && !(column instanceof DataView) && (column.length === 0 || column.length === chunk.rows));
     rows += chunk.rows;
-    for (const [i, [column, type]] of columns.entries())
-      if (typeof type !== 'string')
-        for (const value of chunk.columns[i]!)
-          if (type[value] === undefined) throw new NotOurs(`of the table ${name}, the column ${column} has no name ${value}`);
   }
   check(new Set(chunks).size === chunks.length && rows === used * pageRows);
   check(rows * columns.length * NUMBER <= 2 ** 24 + size * 4096);
@@ -89,15 +85,19 @@ export function mapTable(
       const [title, type] = column;
       const value = values(index);
       isUsed ||= value !== 0;
-      row[title] = typeof type === 'string' ? value : type[value]!;
+      row[title] = typeof type === 'string' ? value : (type[value] ?? value);
     }
     return isUsed ? row : undefined;
   };
-  const numberOf = ([column, type]: (typeof columns)[number], value: number | string): number => {
-    const number = typeof type === 'string' ? value : typeof value === 'string' ? type.indexOf(value) : -1;
-    if (typeof number !== 'number' || !fits(number, type))
-      return complain(column, `has ${value}, which it can not have any more`);
-    return number;
+  const numberOf = ([column, type]: ColumnLayout, value: number | string): number => {
+    if (typeof value === 'string') {
+      const index = typeof type === 'string' ? -1 : type.indexOf(value);
+      if (index >= 0) return index;
+    } else if (fits(value, type) || isSame(oldColumns.find(([one]) => one === column)?.[1], type)) {
+      // Where the type has stayed, a number is what it was: beyond what the type would hold, or with no name, it stands there for a reason.
+      return value;
+    }
+    return complain(column, `has ${value}, which it can not have any more`);
   };
 
   for (const [owner, pages] of snapshot.owners.entries()) {
@@ -155,8 +155,10 @@ function valuesOf(chunks: readonly Chunk[], column: number): (index: number) => 
 
 const unusedOf = (type: string | readonly string[]): number | string | undefined => (typeof type === 'string' ? 0 : type[0]);
 
+const isSame = (before: unknown, type: unknown): boolean => JSON.stringify(before) === JSON.stringify(type);
+
 function fits(value: number, type: string | readonly string[]): boolean {
-  if (typeof type !== 'string') return value >= 0;
+  if (typeof type !== 'string') return false;
   if (type === 'f64') return true;
   if (!Number.isInteger(value)) return false;
   if (type === 'i32') return value === (value | 0);
