@@ -8,6 +8,9 @@ export class Failure extends Error {
   }
 }
 
+/** A command line that makes no sense, whatever the run: what, which words, and what to write. */
+export const misuse = (what: string, where: string, advice: string): Failure => new Failure(what, where, advice, 2);
+
 /** What a call of the operating system failed with, in words: `error` is what node:fs throws. */
 export function systemFailure(verb: string, path: string, error: unknown, exitCode = 1): Failure {
   const { code } = (error ?? {}) as { code?: unknown };

@@ -246,8 +246,7 @@ function commands(done: (status: number) => void): Command {
     .option(
       '--image <file>',
       'a disk that the log does not carry; once for each',
-      (file: string, before: readonly string[]) => [...before, file],
-      [],
+      (file: string, before: readonly string[] = []) => [...before, file],
     )
     .allowUnknownOption()
     .addHelpText('after', examples('xl --run livecd.xlog --at 20s list', 'xl --run livecd.xlog --at 40s console server02'))

@@ -4,7 +4,7 @@ import type { Ns } from '../../events/units.ts';
 import type { Dispatcher } from '../../machines/index.ts';
 import { type Cursor, formatTime } from '../../replay/index.ts';
 import { parseDuration } from '../../src/scenario/index.ts';
-import { Failure } from '../failure.ts';
+import { Failure, misuse } from '../failure.ts';
 
 /** A moment lies before the step `seq`, which may be the end of the log. */
 export interface Moment {
@@ -25,14 +25,13 @@ export function momentOf(text: string | undefined, log: Log, cursor: Cursor): Mo
     return { seq, time: timeOf(seq, log) };
   }
   const time = parseDuration(text);
-  if (time === undefined)
-    throw new Failure('no such moment', `--at ${text}`, 'write the number of a step, or a time such as 20s');
+  if (time === undefined) throw misuse('no such moment', `--at ${text}`, 'write the number of a step, or a time such as 20s');
   return { seq: cursor.seqAt(time), time };
 }
 
 /** A step that must be there. */
 export function stepNumber(text: string, log: Log, where: string): number {
-  if (!/^\d+$/.test(text)) throw new Failure('not the number of a step', where, 'write a number, as "events" shows it after #');
+  if (!/^\d+$/.test(text)) throw misuse('not the number of a step', where, 'write a number, as "events" shows it after #');
   const seq = Number(text);
   if (seq >= log.length) throw outOfRange(seq, log);
   return seq;

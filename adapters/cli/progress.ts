@@ -1,4 +1,4 @@
-// A progress bar on a terminal: virtual time, steps and rate. Anywhere else it is silent.
+// A progress bar on a terminal: how far it is, steps and rate. Anywhere else it is silent.
 import type { WriteStream } from 'node:tty';
 import type { Ns } from '../../events/units.ts';
 
@@ -7,13 +7,14 @@ const WIDTH = 24;
 
 export class Progress {
   private readonly stream: WriteStream;
-  private readonly total: Ns;
+  /** Virtual time, or steps. */
+  private readonly total: number;
   private readonly live: boolean;
   private readonly started = performance.now();
   private last = 0;
   private shown = false;
 
-  constructor(stream: WriteStream, total: Ns, wanted: boolean) {
+  constructor(stream: WriteStream, total: number, wanted: boolean) {
     this.stream = stream;
     this.total = total;
     this.live = wanted && stream.isTTY === true;
@@ -23,7 +24,14 @@ export class Progress {
   due(): boolean {
     return performance.now() - this.last >= EVERY_MS;
   }
+  /** Of a total that is counted in steps. */
+  showSteps(what: string, steps: number): void {
+    this.draw(steps, `${what}  ${steps} of ${this.total} steps`, steps);
+  }
   show(now: Ns, steps: number): void {
+    this.draw(now, `${(now / 1e9).toFixed(1)}s of ${this.total / 1e9}s  ${steps} steps`, steps);
+  }
+  private draw(now: number, text: string, steps: number): void {
     this.last = performance.now();
     if (!this.live) return;
     const seconds = (this.last - this.started) / 1000;
@@ -31,7 +39,7 @@ export class Progress {
     const filled = Math.round(done * WIDTH);
     const bar = '#'.repeat(filled) + '.'.repeat(WIDTH - filled);
     const rate = seconds > 0 ? Math.round(steps / seconds) : 0;
-    this.stream.write(`\r\x1b[K[${bar}] ${(now / 1e9).toFixed(1)}s of ${this.total / 1e9}s  ${steps} steps  ${rate}/s`);
+    this.stream.write(`\r\x1b[K[${bar}] ${text}  ${rate}/s`);
     this.shown = true;
   }
   /** Takes the bar away, so that something else can be printed in its place. */

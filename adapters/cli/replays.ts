@@ -2,6 +2,7 @@
 import { type Log, LogError } from '../../events/log.ts';
 import { type Divergence, equalDigests, fold, follow, reenact, verify } from '../../replay/index.ts';
 import type { Image } from '../../src/storage/image.ts';
+import type { Progress } from './progress.ts';
 
 export const replayNames = ['fold', 'verify', 'follow', 'reenact'] as const;
 export type ReplayName = (typeof replayNames)[number];
@@ -23,12 +24,20 @@ export const questions: Readonly<Record<ReplayName, string>> = {
   reenact: 'the inputs alone lead to the same steps and memory',
 };
 
+/** Steps between two looks at the clock, for the bar. */
+const LOOK_EVERY = 512;
+
 /** @throws LogError where a block of the log can not be read */
-export function replayLog(replay: ReplayName, log: Log, images?: readonly Image[]): Verdict {
+export function replayLog(
+  replay: ReplayName,
+  log: Log,
+  { images, progress }: { readonly images?: readonly Image[]; readonly progress?: Progress } = {},
+): Verdict {
   const started = performance.now();
   let at = -1;
   const onStep = ({ seq }: { readonly seq: number }): void => {
     at = seq;
+    if (progress && seq % LOOK_EVERY === 0 && progress.due()) progress.showSteps(replay, seq);
   };
   const verdict = (divergence: Divergence | null, error?: Error): Verdict => ({
     replay,

@@ -295,7 +295,7 @@ describe('--embed', () => {
   });
   test('anything else is refused', () => {
     expect(xenolog('run', SCENARIO, '--embed', 'some')).toMatchObject({
-      status: 1,
+      status: 2,
       stderr: expect.stringContaining('choose one of reads, hashes, none'),
     });
   });

@@ -5,7 +5,7 @@ import type { DomId } from '../../../events/units.ts';
 import type { Command, Fact, Step } from '../../../events/vocabulary.ts';
 import { domainOf } from '../../../machines/index.ts';
 import { formatTime, show } from '../../../replay/index.ts';
-import { Failure } from '../../failure.ts';
+import { Failure, misuse } from '../../failure.ts';
 import { judgeEach } from '../../log-file.ts';
 import { openRun } from '../open-run.ts';
 import { jsonValue, type Output } from '../output.ts';
@@ -32,7 +32,7 @@ export async function events(path: string, options: EventsOptions, output: Outpu
     const text = options[name];
     if (text === undefined) return otherwise;
     if (typeof text === 'string' && /^\d+$/.test(text)) return Number(text);
-    throw new Failure('not a number', `--${name} ${text}`, 'write a whole number from 0 on');
+    throw misuse('not a number', `--${name} ${text}`, 'write a whole number from 0 on');
   };
   const from = number('from', 0);
   const to = number('to', Number.MAX_SAFE_INTEGER);

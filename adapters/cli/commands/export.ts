@@ -1,6 +1,6 @@
 // xenolog export: a run in a form that other tools read.
 import { toJsonLine } from '../../../replay/index.ts';
-import { Failure } from '../../failure.ts';
+import { misuse } from '../../failure.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
 
@@ -9,7 +9,7 @@ export interface ExportOptions {
 }
 
 export async function exportRun(path: string, { format }: ExportOptions, output: Output): Promise<number> {
-  if (format !== 'jsonl') throw new Failure('not a format', `--format ${format}`, 'write jsonl, the only one so far');
+  if (format !== 'jsonl') throw misuse('not a format', `--format ${format}`, 'write jsonl, the only one so far');
   await output.lines(lines(openRun(path)));
   return 0;
 }

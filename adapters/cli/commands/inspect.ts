@@ -5,7 +5,7 @@ import { PAGE_SIZE } from '../../../events/units.ts';
 import { askXl } from '../../../index.ts';
 import type { Cursor } from '../../../replay/index.ts';
 import type { Host } from '../../../src/host.ts';
-import { Failure } from '../../failure.ts';
+import { Failure, misuse } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNames } from '../../play.ts';
 import { describeMoment, hostAt, type Moment, momentOf } from '../moment.ts';
@@ -151,8 +151,7 @@ const quoted = (value: string): string =>
 
 function showMemory(text: string, { cursor, moment, json, output }: Sight): void {
   const [, dom, page] = /^(\d+):(0x[0-9a-f]+|\d+)$/i.exec(text) ?? [];
-  if (dom === undefined || page === undefined)
-    throw new Failure('not a page', `--memory ${text}`, 'write DOMAIN:GFN, such as 1:0x20');
+  if (dom === undefined || page === undefined) throw misuse('not a page', `--memory ${text}`, 'write DOMAIN:GFN, such as 1:0x20');
   const { host, memory } = hostAt(moment, cursor);
   const mfn = host.xen.exists(Number(dom)) ? host.xen.p2m.mfn(Number(dom), Number(page)) : -1;
   if (mfn < 0)

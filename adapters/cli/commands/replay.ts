@@ -4,6 +4,7 @@ import { Failure } from '../../failure.ts';
 import { judgeLog, UNUSABLE } from '../../log-file.ts';
 import { broughtImages, openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
+import { Progress } from '../progress.ts';
 import { questions, type ReplayName, replayLog, replayNames, type Verdict } from '../replays.ts';
 
 export type ReplayOptions = { readonly [N in ReplayName]?: boolean } & {
@@ -30,9 +31,13 @@ export function replay(path: string, options: ReplayOptions, output: Output): nu
         output.line(`reenact  left out: the log does not carry ${missing.join(', ')}; bring it with --image FILE`);
       continue;
     }
-    const verdict = judgeLog(path, () => replayLog(name, log, loggedImages(log, brought)));
+    const progress = new Progress(process.stderr, log.length, !options.json);
+    const verdict = judgeLog(path, () => replayLog(name, log, { images: loggedImages(log, brought), progress }));
+    progress.clear();
     verdicts.push(verdict);
     if (!options.json) for (const line of describeVerdict(verdict, log.length)) output.line(line);
+    // Each as it comes: one may take minutes.
+    output.flush();
     if (options.debug && verdict.error) process.stderr.write(`${verdict.error.stack}\n`);
   }
   if (options.json)

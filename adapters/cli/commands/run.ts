@@ -9,7 +9,7 @@ import { askXl } from '../../../index.ts';
 import { Dispatcher, Recording } from '../../../machines/index.ts';
 import { formatTime } from '../../../replay/index.ts';
 import { parseDuration } from '../../../src/scenario/index.ts';
-import { Failure } from '../../failure.ts';
+import { Failure, misuse } from '../../failure.ts';
 import { type Durability, durabilities, FileStore, storeFailure } from '../../file-store/file-store.ts';
 import { type LoadedScenario, loadScenario, ScenarioFailure } from '../../load-scenario.ts';
 import { sha256 } from '../../log-file.ts';
@@ -61,7 +61,7 @@ function isStandardOutput(path: string): boolean {
 
 async function record(path: string, options: RunOptions, output: Output): Promise<number> {
   if (options.tour && options.output === undefined)
-    throw new Failure('a tour replays the log of the run', '--tour', 'add -o FILE, where the log may go');
+    throw misuse('a tour replays the log of the run', '--tour', 'add -o FILE, where the log may go');
   const loaded = loadScenario(path);
   const until = untilOf(options, loaded);
   const durability = durabilityOf(options.durability ?? 'none');
@@ -140,13 +140,13 @@ async function record(path: string, options: RunOptions, output: Output): Promis
 export function durabilityOf(durability: string): Durability {
   const known = durabilities.find((name) => name === durability);
   if (known) return known;
-  throw new Failure('no such durability', `--durability ${durability}`, `choose one of ${durabilities.join(', ')}`);
+  throw misuse('no such durability', `--durability ${durability}`, `choose one of ${durabilities.join(', ')}`);
 }
 
 function embedOf({ embed = 'reads' }: RunOptions): Embed {
   const known = embeds.find((name) => name === embed);
   if (known) return known;
-  throw new Failure('there is nothing of that name to embed', `--embed ${embed}`, `choose one of ${embeds.join(', ')}`);
+  throw misuse('there is nothing of that name to embed', `--embed ${embed}`, `choose one of ${embeds.join(', ')}`);
 }
 
 /** @throws Failure where the log can not be kept: nothing may be shown of steps that would be lost */
@@ -158,8 +158,7 @@ function kept(recording: Recording): void {
 function untilOf({ until }: RunOptions, loaded: LoadedScenario): Ns {
   if (until === undefined) return loaded.run.until_ns;
   const time = parseDuration(until);
-  if (time === undefined)
-    throw new Failure('not a time', `--until ${until}`, 'write a number with its unit, such as 60s or 1m30s');
+  if (time === undefined) throw misuse('not a time', `--until ${until}`, 'write a number with its unit, such as 60s or 1m30s');
   return time;
 }
 

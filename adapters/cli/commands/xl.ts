@@ -4,7 +4,7 @@ import type { Log } from '../../../events/log.ts';
 import { eventsOf } from '../../../events/step.ts';
 import { askXl } from '../../../index.ts';
 import type { Cursor } from '../../../replay/index.ts';
-import { Failure } from '../../failure.ts';
+import { Failure, misuse } from '../../failure.ts';
 import { judgeLog } from '../../log-file.ts';
 import { domainNamed } from '../../play.ts';
 import { hostAt, momentOf } from '../moment.ts';
@@ -25,10 +25,10 @@ const lookingOnly: readonly string[] = ['list', 'domid', 'domname', 'vcpu-list',
 export function xl(args: readonly string[], { run, at, image }: XlOptions, output: Output): number {
   const path = run;
   const argv = args.map(utf8ToByteString);
-  if (path === undefined) throw new Failure('no run to look at', 'xenolog xl', 'add --run RUN --at MOMENT');
+  if (path === undefined) throw misuse('no run to look at', 'xenolog xl', 'add --run RUN --at MOMENT');
   const [command, ...words] = argv;
   if (command === undefined || (command !== 'console' && !lookingOnly.includes(command)))
-    throw new Failure(`xl ${command ?? ''} can not be asked of a run`, path, `ask ${[...lookingOnly, 'console'].join(', ')}`);
+    throw misuse(`xl ${command ?? ''} can not be asked of a run`, path, `ask ${[...lookingOnly, 'console'].join(', ')}`);
 
   const log = openRun(path);
   return judgeLog(path, () => {
@@ -47,7 +47,7 @@ export function xl(args: readonly string[], { run, at, image }: XlOptions, outpu
 /** All that a domain has written to its console up to a step. */
 function showConsole(words: readonly string[], log: Log, cursor: Cursor, seq: number, output: Output): number {
   const name = words.find((word) => !word.startsWith('-'));
-  if (name === undefined) throw new Failure('no domain', 'xl console', 'name a domain');
+  if (name === undefined) throw misuse('no domain', 'xl console', 'name a domain');
   const host = cursor.stateAt(seq);
   const dom = /^\d+$/.test(name) ? Number(name) : domainNamed(host, name);
   if (dom === undefined) throw new Failure('no such domain at that moment', name, 'see "xl list" at that moment');
