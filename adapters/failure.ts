@@ -43,5 +43,8 @@ const reasons: Readonly<Record<string, readonly [what: string, advice: string]>>
   EDQUOT: ['the disk quota is used up', 'free some space, or write elsewhere'],
   EPIPE: ['nobody reads it any more', 'let its reader go on to the end'],
   ESTALE: ['it was replaced while it was read', 'do it again'],
+  MDB_MAP_FULL: ['the database is full', 'free some space, or write elsewhere'],
+  MDB_CORRUPTED: ['the database is damaged', 'take another copy of it'],
+  MDB_PAGE_NOTFOUND: ['the database is damaged', 'take another copy of it'],
   EMFILE: ['too many files are open', 'raise the limit (ulimit -n)'],
 };

@@ -1,5 +1,5 @@
 // An LMDB environment with runs in it: what is kept under which keys. `lmdb` is an optional dependency; without it this says so.
-import { existsSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import type { RootDatabase } from 'lmdb';
@@ -60,12 +60,56 @@ export function openEnvironment(directory: string): Environment {
 function openBytes(directory: string): Bytes {
   const { open } = lmdb(directory);
   try {
+    judgeDatabase(directory);
     // What a transaction waits for is said with each: see lmdb-files.ts.
     return open<Uint8Array, Key>({ path: directory, encoding: 'binary', noSubdir: false, overlappingSync: false }) as Bytes;
   } catch (error) {
-    throw systemFailure('open the database', directory, error);
+    throw error instanceof Failure ? error : systemFailure('open the database', directory, error);
   }
 }
+
+// The beginning of a page that speaks of others, of which there are two; numbers as they lie in memory (MDB_meta of lmdb.h's library).
+const META = { magic: 24, psize: 48, freeRoot: 88, mainRoot: 136, txnid: 152, size: 160 } as const;
+const MAGIC = 0xbeefc0de;
+const NO_PAGE = 2n ** 64n - 1n;
+
+/**
+ * Looks whether the files can be what the package will take them for: it ends the process where they can not be opened, are something
+ * else, or are cut off before the roots of their trees.
+ *
+ * @throws Failure; what node:fs throws
+ */
+function judgeDatabase(directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  accessSync(directory, constants.W_OK);
+  const path = join(directory, DATA);
+  if (!existsSync(path)) return;
+  const fd = openSync(path, 'r+');
+  try {
+    const page = (at: number): DataView => {
+      const bytes = new Uint8Array(META.size);
+      const length = readSync(fd, bytes, 0, META.size, at);
+      const view = new DataView(bytes.buffer);
+      if (length < META.size || view.getUint32(META.magic, true) !== MAGIC) throw noLmdb(path);
+      return view;
+    };
+    const first = page(0);
+    const psize = first.getUint32(META.psize, true);
+    const second = page(psize);
+    const txnid = (view: DataView): bigint => view.getBigUint64(META.txnid, true);
+    const newer = txnid(first) > txnid(second) ? first : second;
+    const { size } = fstatSync(fd);
+    for (const at of [META.freeRoot, META.mainRoot]) {
+      const root = newer.getBigUint64(at, true);
+      if (root !== NO_PAGE && (root + 1n) * BigInt(psize) > BigInt(size)) throw noLmdb(path);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+const DATA = 'data.mdb';
+const noLmdb = (path: string): Failure =>
+  new Failure('it is no LMDB database, or a damaged one', path, 'take another copy of it', 2);
 
 function lmdb(directory: string): typeof import('lmdb') {
   try {
@@ -80,7 +124,7 @@ function lmdb(directory: string): typeof import('lmdb') {
 }
 
 /** Whether there is one: to look is not to make it. */
-export const isDatabase = (directory: string): boolean => existsSync(join(directory, 'data.mdb'));
+export const isDatabase = (directory: string): boolean => existsSync(join(directory, DATA));
 export const noDatabase = (directory: string): Failure =>
   new Failure('there is no such database', `lmdb:${directory}`, 'write lmdb:DIRECTORY, or lmdb:DIRECTORY#RUN', 2);
 
