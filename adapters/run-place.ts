@@ -29,7 +29,10 @@ export function placeOf(name: string): RunPlace {
   if (!address) return { path: logAt(name), files: nodeFiles };
   if (!isDatabase(address.directory)) throw noDatabase(address.directory);
   const files = new LmdbFiles(address.directory, address.run);
-  return { path: partPath(files.path, address.part), files };
+  const { path } = files;
+  if (address.part > 1) return { path: partPath(path, address.part), files };
+  // As of a directory: the name is that of the run, whichever of its parts are still there.
+  return { path: files.source(path) ? path : (lastGroup(path, files) ?? path), files };
 }
 
 /**

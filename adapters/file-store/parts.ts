@@ -136,6 +136,16 @@ function runOf(path: string, layer: FileLayer): string | undefined {
   return part?.run;
 }
 
+/** All files of a run that are there, in order, gaps or not. `path` is that of the first, `run` which run it is. */
+export const filesOfRun = (path: string, run: string, layer: FileLayer): string[] =>
+  numbersBeside(path, layer).flatMap((number) => {
+    const file = partPath(path, number);
+    const source = layer.source(file);
+    const opened = source && headerOf(source);
+    source?.close?.();
+    return opened && (opened.header.part?.run ?? hexOf(sha256(opened.bytes))) === run ? [file] : [];
+  });
+
 const partOf = (source: Source): Part | undefined => headerOf(source)?.header.part;
 
 function headerOf(source: Source): ReturnType<typeof readHeader> | undefined {

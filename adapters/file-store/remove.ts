@@ -4,12 +4,12 @@ import { Failure, systemFailure } from '../failure.ts';
 import { cacheOf } from './cache-file.ts';
 import { type FileLayer, nodeFiles } from './file-layer.ts';
 import { takeLock } from './lock.ts';
-import { findParts, lockedPath } from './parts.ts';
+import { filesOfRun, findParts, lockedPath } from './parts.ts';
 import { sidecarOf } from './sidecar.ts';
 
 /**
- * Removes a run, from the named file on, or only its checkpoints; answers what was there. The last file goes first: what is left, where
- * it is stopped, is a run.
+ * Removes a run with all of its files, whichever of them is named, or only its checkpoints; answers what was there. The last file goes
+ * first: what is left, where it is stopped, is a run.
  *
  * @throws Failure where somebody writes it, there is none, or a call fails; LogError where it is no log
  */
@@ -20,7 +20,8 @@ export function removeRun(name: string, what: 'all' | 'checkpoints', files: File
     const parts = findParts(path, files);
     if (!parts) throw systemFailure('remove the run', path, { code: 'ENOENT' }, 2);
     for (const { source } of parts.files) source.close?.();
-    const all = parts.files.toReversed().flatMap((part) => [sidecarOf(part.path), part.path]);
+    const own = filesOfRun(parts.path, parts.run, files);
+    const all = own.toReversed().flatMap((file) => [sidecarOf(file), file]);
     const there = [cacheOf(parts.path), ...(what === 'all' ? all : [])].filter((file) => isThere(file, files));
     for (const file of there) files.unlink(file);
     return there;

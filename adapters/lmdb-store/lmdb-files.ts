@@ -43,7 +43,7 @@ export class LmdbFiles implements FileLayer {
     this.environment = openEnvironment(directory);
     this.cache = {
       open: (path, mode) => {
-        const found = this.pieces(path);
+        const found = this.asItIsNow().pieces(path);
         if (found.size === undefined) {
           if (mode === 'read') throw failed(NO_FILE);
           this.change(() => found.create());
@@ -116,12 +116,12 @@ export class LmdbFiles implements FileLayer {
     return false;
   }
   read(path: string): Uint8Array | undefined {
-    const file = this.pieces(path);
+    const file = this.asItIsNow().pieces(path);
     const { size } = file;
     return size === undefined ? undefined : file.read(0, size);
   }
   source(path: string): Source | undefined {
-    const file = this.pieces(path);
+    const file = this.asItIsNow().pieces(path);
     const { size } = file;
     return size === undefined ? undefined : { size, read: (at, length) => file.read(at, Math.min(length, size - at)) };
   }
@@ -130,7 +130,7 @@ export class LmdbFiles implements FileLayer {
   }
   /** Those of this run alone, whichever directory is asked for: a run in a database has nothing else beside it. */
   names(): readonly string[] {
-    const { bytes } = this.environment;
+    const { bytes } = this.asItIsNow().environment;
     const found: string[] = [];
     for (let start: Key = [this.run, LOG, -1]; ; ) {
       const [key] = bytes.getKeys({ start, end: [this.run, '\u{10ffff}', 0], limit: 1 });
@@ -146,6 +146,11 @@ export class LmdbFiles implements FileLayer {
 
   private pieces(path: string): Pieces {
     return new Pieces(this.environment.bytes, this.run, LOG + path.slice(this.path.length));
+  }
+  /** A process sees its database as it was when it last looked, until its next turn of the event loop: now it looks again. */
+  private asItIsNow(): this {
+    this.environment.bytes.resetReadTxn();
+    return this;
   }
   /** In one transaction, or not at all. */
   private change(work: () => void): void {

@@ -1,5 +1,5 @@
 // Runs in a database, as a person has them: the program does with them what it does with files.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openCache } from '../../adapters/file-store/cache-file.ts';
@@ -97,6 +97,31 @@ describe('runs in a database', () => {
       ]);
     expect(existsSync(nowhere)).toBe(false);
   }, 60_000);
+  test('what is no database is refused in a line', () => {
+    const broken = join(directory, 'broken');
+    const data = join(broken, 'data.mdb');
+    const whole = readFileSync(join(place, 'data.mdb'));
+    mkdirSync(broken);
+    for (const bytes of [
+      new Uint8Array(0),
+      whole.subarray(0, 100),
+      whole.subarray(0, 8192),
+      whole.toReversed(),
+      whole.map(() => 7),
+    ]) {
+      writeFileSync(data, bytes);
+      expect(xenolog('events', `lmdb:${broken}#a`)).toMatchObject({
+        status: 2,
+        stderr: expect.stringMatching(/^xenolog: it is no LMDB database, or a damaged one \(.*data\.mdb\): .*\n$/),
+      });
+    }
+    writeFileSync(data, whole);
+    expect(xenolog('log', 'check', `lmdb:${broken}#a`)).toMatchObject({ status: 0 });
+    expect(xenolog('run', livecd, '--quiet', '-o', `lmdb:${data}#a`)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^xenolog: can not open the database: .*\n$/),
+    });
+  }, 60_000);
   test('written by the program are the file that it writes', () => {
     const address = `lmdb:${join(directory, 'cli')}#livecd`;
     const file = join(directory, 'cli.xlog');
@@ -154,7 +179,7 @@ describe('a run of several parts', () => {
     [0, ['export', 'RUN']],
     [0, ['xl', '--run', 'RUN', '--at', '18s', 'list']],
     [0, ['diff', 'RUN', file]],
-    [1, ['events', 'RUN', '--from', 'x']],
+    [2, ['events', 'RUN', '--from', 'x']],
   ])(
     'the program answers (%i) as of files: %s',
     (status, args) => {
@@ -185,6 +210,17 @@ describe('a run of several parts', () => {
       checkpoints: [expect.any(Number)],
       files: [{ path: address }, { path: `${address}#2` }, { path: `${address}#3` }],
     });
+  }, 60_000);
+  test('is found, listed and taken away without its first part', () => {
+    const other = `${database}#without`;
+    record(other);
+    const { path, files } = placeOf(other);
+    files.unlink(path);
+    expect(openLog(other)).toMatchObject({ parts: 2, first: openLog(`${address}#2`).first });
+    expect(xenolog('log', 'info', database).stdout).toMatch(/^run .*\nwithout .* in 2 parts\n$/);
+    const { removed } = JSON.parse(xenolog('log', 'remove', `${other}#3`, '--json').stdout);
+    expect(removed).toEqual([`${other}-cache`, `${other}#3`, `${other}#2`]);
+    expect(files.names('')).toEqual([]);
   }, 60_000);
   test('goes from files into a database and back, as one', () => {
     const [merged, moved, back] = [join(directory, 'merged.xlog'), `${database}#moved`, join(directory, 'back.xlog')];
