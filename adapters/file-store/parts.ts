@@ -69,7 +69,8 @@ export function numbersBeside(path: string, layer: FileLayer): number[] {
   const there = new Set(layer.names(dirname(path)));
   const numbers: number[] = [];
   for (const name of there) {
-    const number = Number(/[.#](\d+)(?:\.xlog)?$/.exec(name)?.[1] ?? 1);
+    // The first file may have a number in its own name: run.2024.xlog.
+    const number = name === basename(path) ? 1 : Number(/[.#](\d+)(?:\.xlog)?$/.exec(name)?.[1] ?? 1);
     if (basename(partPath(path, number)) === name) numbers.push(number);
   }
   return numbers.sort((a, b) => a - b);

@@ -8,7 +8,7 @@ import { compactRun } from '../../adapters/file-store/compact.ts';
 import { type FileLayer, nodeFiles, writeAll } from '../../adapters/file-store/file-layer.ts';
 import { type Durability, durabilities, FileStore } from '../../adapters/file-store/file-store.ts';
 import { lockOf } from '../../adapters/file-store/lock.ts';
-import { findParts, partPath } from '../../adapters/file-store/parts.ts';
+import { findParts, numbersBeside, partPath } from '../../adapters/file-store/parts.ts';
 import { readRun, recoverLog } from '../../adapters/file-store/recover.ts';
 import { removeRun } from '../../adapters/file-store/remove.ts';
 import { resumeRun } from '../../adapters/file-store/resume.ts';
@@ -286,6 +286,22 @@ describe.each(kept)('a run ($name)', (kind) => {
     expect(readRun(place.path, place.files)!.length).toBe(5);
     removeRun(place.path, 'all', place.files);
     expect(readRun(place.path, place.files)).toBeUndefined();
+  });
+  test('whose name ends with a number is none of another', () => {
+    const numbered = (number: string): RunPlace => {
+      const name = newName();
+      const first = name.endsWith('.xlog') ? name.replace('.xlog', `.${number}.xlog`) : name.replace(/#.*/, `#${number}`);
+      return placeFor(first, durability);
+    };
+    const place = numbered('2024');
+    const writer = store(place);
+    fill(writer, 0, 3);
+    writer.rotate(end(3), checkpoint);
+    writer.close(end(3));
+    expect(numbersBeside(place.path, place.files)).toEqual([1, 2]);
+    expect(readRun(place.path, place.files)).toMatchObject({ length: 3, parts: 2 });
+    expect(removeRun(place.path, 'all', place.files)).toHaveLength(2);
+    expect(numbersBeside(place.path, place.files)).toEqual([]);
   });
   test('is read while another process writes it: every acknowledged step is there, and each is as it was', async () => {
     const name = newName();
