@@ -1,11 +1,14 @@
 // A live host whose log fails under it, at every call in turn: nobody is told what was not kept, and what was told is there afterwards.
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { FileLayer } from '../../adapters/file-store/file-layer.ts';
+import { lockOf } from '../../adapters/file-store/lock.ts';
 import { Failure, type SocketOptions, XenstoreSockets } from '../../adapters/index.ts';
 import { LiveRun, type LiveRunOptions } from '../../adapters/live-run.ts';
+import { placeFor } from '../../adapters/run-place.ts';
 import { MS, SECOND } from '../../events/units.ts';
 import { defaultHost } from '../../src/host-config.ts';
-import { FaultyFiles } from './faulty-files.ts';
+import { FailingFiles, FaultyFiles } from './faulty-files.ts';
 import { scratchDirectory } from './program.ts';
 import { Client } from './xenstored-daemon.ts';
 
@@ -18,7 +21,7 @@ interface Served {
   readonly failures: unknown[];
   open(): Promise<Client>;
 }
-async function serve(files: FaultyFiles, options: Partial<LiveRunOptions & SocketOptions> = {}): Promise<Served> {
+async function serve(files: FileLayer, options: Partial<LiveRunOptions & SocketOptions> = {}): Promise<Served> {
   const run = new LiveRun({
     directory: '/runs',
     config: (found) => found ?? defaultHost,
@@ -116,6 +119,46 @@ test.each([
     expect(failed).toBeGreaterThan(4);
   },
 );
+
+/** Of the calls of a database CI lets every fifth fail. */
+const STRIDE = process.env['XENOLOG_FAULTS'] === 'all' ? 1 : 5;
+
+test('in a database, a next part at every step: any call of it may fail', { timeout: 600_000 }, async () => {
+  const address = (at: number): string => `lmdb:${join(scratch, 'db')}#${at}`;
+  let failed = 0;
+  for (let at = 0; ; at += STRIDE) {
+    const directory = address(at);
+    const place = placeFor(directory, 'batch');
+    const files = new FailingFiles(place.files, { at, code: at % 2 === 0 ? 'ENOSPC' : 'EIO', forever: at % 3 > 0 });
+    let told = { answered: 0, heard: 0 };
+    try {
+      const served = await serve(files, { directory, rotate: 0 });
+      told = await talk(served);
+      served.sockets.close();
+      if (served.failures.length > 0) failed++;
+      for (const failure of served.failures) expect(failure, `call ${at}`).toBeInstanceOf(Failure);
+      if (served.failures.length === 0)
+        try {
+          served.run.finish();
+        } catch (error) {
+          expect(error).toBeInstanceOf(Failure);
+        }
+      served.run.close();
+    } catch (error) {
+      expect(error, `call ${at}`).toBeInstanceOf(Failure);
+    }
+    // The lock of one that is gone: here it is the same process.
+    if (place.files.read(lockOf(place.path))) place.files.unlink(lockOf(place.path));
+    const again = new LiveRun({ directory, config: (found) => found ?? defaultHost, durability: 'batch', rotate: 0 });
+    expect(valueIn(again), `call ${at}: ${files.calls[at]}`).toBeGreaterThanOrEqual(Math.max(told.answered, told.heard));
+    again.close();
+    if (at >= files.calls.length) {
+      expect(told).toEqual({ answered: 3, heard: 3 });
+      break;
+    }
+  }
+  expect(failed).toBeGreaterThan(4);
+});
 
 /** A disk whose sync fails while nobody waits for it. */
 class SlowFiles extends FaultyFiles {
