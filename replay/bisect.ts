@@ -6,7 +6,7 @@ import { type Log, STEPS_PER_BLOCK } from '../events/log.ts';
 import type { Step } from '../events/vocabulary.ts';
 import { same } from './divergence.ts';
 import { isOfEnd } from './reenact.ts';
-import { type DigestPart, digestParts, equalDigests } from './state-changes.ts';
+import { columnsSince, type DigestPart, digestParts, equalDigests } from './state-changes.ts';
 
 export interface Parting {
   /** The first step that is not the same in both, or before which their hosts differ. */
@@ -51,7 +51,8 @@ function comparable(a: Log, b: Log, seq: number): readonly DigestPart[] {
   const [ours, theirs] = [a.stateVersionAt(seq), b.stateVersionAt(seq)];
   if (ours === theirs) return digestParts;
   const equal = [equalDigests(ours), equalDigests(theirs)];
-  return digestParts.filter((part) => equal.every((some) => some.includes(part)));
+  const isFilled = [ours, theirs].some((version) => columnsSince(version) !== undefined);
+  return digestParts.filter((part) => equal.every((some) => some.includes(part)) && !(part === 'state' && isFilled));
 }
 
 /** How many steps two runs have in common for certain, by the chain values of their blocks. */

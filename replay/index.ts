@@ -10,6 +10,6 @@ export { describeImage, loggedImages, missingImages } from './images.ts';
 export { type Reenacted, type ReenactOptions, reenact } from './reenact.ts';
 export { type FoundCheckpoint, newestCheckpoint, type ResumedHost, resumeHost } from './resume.ts';
 export { encodeStart, startOf } from './start.ts';
-export { equalDigests } from './state-changes.ts';
+export { columnsSince, equalDigests } from './state-changes.ts';
 export { type VerifyOptions, verify } from './verify.ts';
 export { causesOf, type Link, Steps, shortened, why } from './why.ts';

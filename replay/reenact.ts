@@ -9,7 +9,7 @@ import type { Image } from '../src/storage/image.ts';
 import { type Divergence, same } from './divergence.ts';
 import { loggedImages } from './images.ts';
 import { startOf } from './start.ts';
-import { type DigestPart, equalDigests } from './state-changes.ts';
+import { columnsSince, type DigestPart, equalDigests } from './state-changes.ts';
 import { differs } from './verify.ts';
 
 export interface ReenactOptions extends Partial<Pick<DispatcherOptions, 'machines' | 'deciding' | 'images'>> {
@@ -73,9 +73,10 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
     if (missing) divergence = differs(log, missing, 'nothing happens any more', missing, undefined);
   }
   if (!divergence && log.end && dispatcher.seq === log.length && until >= log.length) {
-    const end = endOf(dispatcher);
+    const version = log.stateVersionAt(log.length);
+    const end = endOf(dispatcher, columnsSince(version));
     const { end: logged } = log;
-    if (equalDigests(log.stateVersionAt(log.length)).some((part) => isOfEnd(part) && end[part] !== logged[part]))
+    if (equalDigests(version).some((part) => isOfEnd(part) && end[part] !== logged[part]))
       divergence = { seq: log.length, what: 'the state at the end differs', expected: log.end, got: end, causes: [] };
   }
   return { dispatcher, divergence };
@@ -84,10 +85,14 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
 /** A log ends with the digests of two parts. */
 export const isOfEnd = (part: DigestPart): part is 'state' | 'memory' => part === 'state' || part === 'memory';
 
+/** Which digests of a host (`columnsSince` apart) are not those that a log has, of those that mean the same in its version. */
+export const differingParts = (got: Digest, logged: Digest, version: number): readonly DigestPart[] =>
+  equalDigests(version).filter((part) => got[part] !== logged[part]);
+
 /** A host whose digests are not those that the log has for this moment: no step has shown it. */
 function differsFrom(logged: Digest, dispatcher: Dispatcher, version: number): Divergence | null {
-  const got = dispatcher.digest();
-  const parts = equalDigests(version).filter((part) => got[part] !== logged[part]);
+  const got = dispatcher.digest(columnsSince(version));
+  const parts = differingParts(got, logged, version);
   if (parts.length === 0) return null;
   return { seq: logged.seq, what: `before it, ${parts.join(' and ')} differ`, expected: logged, got, causes: [] };
 }

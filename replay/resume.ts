@@ -1,4 +1,5 @@
 // A run that was recorded, brought to life again: the newest checkpoint that is right, and the rest from the log.
+import type { Digest } from '../events/block.ts';
 import type { Log } from '../events/log.ts';
 import type { Checkpoint } from '../machines/system/dispatcher.ts';
 import { Dispatcher } from '../machines/system/dispatcher.ts';
@@ -6,9 +7,9 @@ import type { HostConfig } from '../src/host-config.ts';
 import type { CheckpointCache } from './cache.ts';
 import { same } from './divergence.ts';
 import { loggedImages } from './images.ts';
-import { type Reenacted, type ReenactOptions, reenact } from './reenact.ts';
+import { differingParts, type Reenacted, type ReenactOptions, reenact } from './reenact.ts';
 import { startOf } from './start.ts';
-import { equalDigests } from './state-changes.ts';
+import { columnsSince } from './state-changes.ts';
 
 export interface FoundCheckpoint {
   readonly checkpoint: Checkpoint;
@@ -40,15 +41,15 @@ export function newestCheckpoint(
     const digest = dispatcher.digest();
     const { value: logged } = log.digests(entry.seq).next();
     if (!same(digest, entry.digest)) rejected.push({ seq: entry.seq, why: 'it is not what was written' });
-    else if (
-      logged?.seq === entry.seq &&
-      equalDigests(log.stateVersionAt(entry.seq)).some((part) => digest[part] !== logged[part])
-    )
+    else if (logged?.seq === entry.seq && !isLogged(dispatcher, logged, log.stateVersionAt(entry.seq)))
       rejected.push({ seq: entry.seq, why: 'the log has another digest' });
     else return { checkpoint, rejected };
   }
   return { rejected };
 }
+
+const isLogged = (dispatcher: Dispatcher, logged: Digest, version: number): boolean =>
+  differingParts(dispatcher.digest(columnsSince(version)), logged, version).length === 0;
 
 export interface ResumedHost extends Reenacted {
   /** The step before which the checkpoint lies that it started from; `Log.first` where there was none. */

@@ -30,7 +30,9 @@ export interface StateChange {
   >;
   /** Of everything else, by the place in the checkpoint: `guests.guests.*`, with `*` for each item of a list or a map. */
   readonly parts?: Readonly<Record<string, (part: never) => unknown>>;
-  /** Digests that are others since then for another reason, such as a column that older facts fill too. */
+  /** New columns that facts from before fill too, as `domain/weight`: they do not count where a digest is compared that had none of them. */
+  readonly filled?: readonly string[];
+  /** Digests that are others since then for another reason. */
   readonly digests?: readonly DigestPart[];
 }
 /** A digest of the host as the log has them. */
@@ -56,6 +58,12 @@ export function equalDigests(version: number, all = stateChanges, now = STATE_VE
     for (const digest of digests) others.add(digest);
   }
   return digestParts.filter((part) => !others.has(part));
+}
+
+/** Columns that are new since a version and do not count for its digests; undefined where there are none. */
+export function columnsSince(version: number, all = stateChanges, now = STATE_VERSION): ReadonlySet<string> | undefined {
+  const columns = changesSince(version, all, now).flatMap(({ filled = [] }) => filled);
+  return columns.length === 0 ? undefined : new Set(columns);
 }
 
 function digestOf(place: string): DigestPart {

@@ -1,6 +1,6 @@
 // The four replays of a log, as verdicts for people and machines.
 import { type Log, LogError } from '../../events/log.ts';
-import { type Divergence, equalDigests, fold, follow, reenact, verify } from '../../replay/index.ts';
+import { columnsSince, type Divergence, equalDigests, fold, follow, reenact, verify } from '../../replay/index.ts';
 import type { Image } from '../../src/storage/image.ts';
 import type { Progress } from './progress.ts';
 
@@ -64,9 +64,10 @@ export function replayLog(
 }
 
 function foldDivergence(log: Log): Divergence | null {
-  const state = fold(log).digest();
-  // A log that was cut says nothing about its end.
   const { end } = log;
-  if (!end || end.state === state || !equalDigests(log.stateVersionAt(log.length)).includes('state')) return null;
+  const version = log.stateVersionAt(log.length);
+  const state = fold(log).digest(columnsSince(version));
+  // A log that was cut says nothing about its end.
+  if (!end || end.state === state || !equalDigests(version).includes('state')) return null;
   return { seq: log.length, what: 'the state at the end differs', expected: end.state, got: state, causes: [] };
 }

@@ -301,8 +301,8 @@ export class Xen {
     return -1;
   }
 
-  digest(): number {
-    return mix(this.p2m.digest(), digestOf([...this.tables, ...this.records])) >>> 0;
+  digest(without?: ReadonlySet<string>): number {
+    return mix(this.p2m.digest(), digestOf([...this.tables, ...this.records], without)) >>> 0;
   }
   snapshot(): XenSnapshot {
     return {

@@ -94,6 +94,18 @@ test('the digest depends on contents alone', () => {
   expect(a.digest()).not.toBe(b.digest());
 });
 
+test('columns may be left out of a digest: it is that of a table which has none of them', () => {
+  const both = new Table('t', { a: 'u8', b: 'f64', c: ['none', 'some'] }, new Journal(), 4);
+  const one = new Table('t', { b: 'f64' }, new Journal(), 4);
+  for (const table of [both, one]) table.add(3).b.put(9, 2 ** 40);
+  both.of(3)!.a.put(2, 7);
+  both.of(3)!.c.become(9, 'some');
+  expect(both.digest(new Set(['t/a', 't/c']))).toBe(one.digest());
+  expect(both.digest(new Set(['t/a', 't/b', 't/c']))).toBe(0);
+  expect(both.digest(new Set(['other/a']))).toBe(both.digest());
+  expect(both.digest(new Set(['t/a']))).not.toBe(both.digest());
+});
+
 test('values that differ beyond 32 bits, in sign, column or row have other digests', () => {
   const digests = (['seq', 'peer'] as const).flatMap((column) =>
     [0, 1].flatMap((row) =>

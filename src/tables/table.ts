@@ -275,13 +275,17 @@ export class Table<S extends TableSchema> {
   /**
    * A hash of every value that is not zero and of where it stands, by name: the same for equal contents, whatever their history, and
    * whatever columns have been added since. 0 for a table of zeros.
+   *
+   * @param without columns (`evtchn/port`) that do not count: for comparison with a time at which there were none of them
    */
-  digest(): number {
+  digest(without?: ReadonlySet<string>): number {
+    const left = without && this.columns.filter(({ name }) => !without.has(`${this.name}/${name}`));
+    const hashOf = left && left.length < this.columns.length ? (page: number) => this.hash(page, left) : undefined;
     let hash = 0;
     for (const owner of this.ids()) {
       let content = 0;
       this.pagesOf(owner)!.forEach((page, ordinal) => {
-        const inPage = this.pageHash(page);
+        const inPage = hashOf ? hashOf(page) : this.pageHash(page);
         if (inPage !== 0) content = mix(mix(content, ordinal), inPage);
       });
       if (content !== 0) hash = mix(mix(hash, owner), content);
@@ -466,18 +470,22 @@ export class Table<S extends TableSchema> {
 
   private pageHash(page: number): number {
     if ((this.dirty.pages[page]! & UNHASHED) === 0) return this.hashes[page]!;
+    const hash = this.hash(page, this.columns);
+    this.hashes[page] = hash;
+    this.dirty.pages[page]! &= ~UNHASHED;
+    return hash;
+  }
+  private hash(page: number, columns: readonly Column[]): number {
     let hash = 0;
     const start = page << this.shift;
     const end = start + (1 << this.shift);
-    this.columns.forEach((column) => {
+    columns.forEach((column) => {
       for (let index = start; index < end; index++) {
         const value = column.array[index]!;
         if (value === 0) continue;
         hash = mix(mix(mix(mix(hash, column.salt), index - start), value | 0), Math.floor(value / 2 ** 32));
       }
     });
-    this.hashes[page] = hash;
-    this.dirty.pages[page]! &= ~UNHASHED;
     return hash;
   }
 }
@@ -495,10 +503,13 @@ export function mixText(hash: number, text: string): number {
 }
 
 /** One digest of several parts. What is empty counts for nothing, so that parts may be added without changing the digest of an old state. */
-export function digestOf(parts: Iterable<{ readonly name: string; digest(): number }>): number {
+export function digestOf(
+  parts: Iterable<{ readonly name: string; digest(without?: ReadonlySet<string>): number }>,
+  without?: ReadonlySet<string>,
+): number {
   let hash = 17;
   for (const part of parts) {
-    const digest = part.digest();
+    const digest = part.digest(without);
     if (digest !== 0) hash = mix(mixText(hash, part.name), digest);
   }
   return hash >>> 0;

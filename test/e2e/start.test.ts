@@ -7,7 +7,7 @@ import { STATE_VERSION } from '../../events/upcast.ts';
 import { type ActorSnapshot, endOf } from '../../machines/index.ts';
 import { encodeStart, fold, follow, reenact, startOf, verify } from '../../replay/index.ts';
 import { useStart } from '../../replay/start.ts';
-import { equalDigests, type StateChange } from '../../replay/state-changes.ts';
+import { columnsSince, equalDigests, type StateChange } from '../../replay/state-changes.ts';
 import { keptLog } from '../golden/logs/layouts.ts';
 import { openLivecd } from '../livecd.ts';
 import { OtherStart, withStart } from '../starts.ts';
@@ -389,6 +389,12 @@ test('digests are compared as far as a version has them in the same form', () =>
   expect(equalDigests(2, changes, 6)).toEqual(['state']);
   expect(equalDigests(1, changes, 6)).toEqual([]);
   expect(equalDigests(7, changes, 6)).toEqual([]);
+
+  const filled = { 1: { filled: ['domain/weight'] }, 2: {}, 3: { filled: ['evtchn/raised_by', 'vcpu/rank'] } };
+  expect(columnsSince(1, filled, 4)).toEqual(new Set(['domain/weight', 'evtchn/raised_by', 'vcpu/rank']));
+  expect(columnsSince(2, filled, 4)).toEqual(new Set(['evtchn/raised_by', 'vcpu/rank']));
+  expect(columnsSince(4, filled, 4)).toBeUndefined();
+  expect(equalDigests(1, filled, 4)).toEqual(['state', 'memory', 'actors', 'executors']);
 });
 
 /** How many damaged starts are tried; XENOLOG_FAULTS=all for more. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Log } from '../../../events/log.ts';
-import { Cursor, equalDigests, fold } from '../../../replay/index.ts';
+import { Cursor, columnsSince, equalDigests, fold } from '../../../replay/index.ts';
 
 // A log of every past version, kept for ever: made once, never again. Each was a run of the Live CD's first five seconds.
 const folder = new URL('.', import.meta.url);
@@ -13,6 +13,7 @@ test('there is a log of every version up to this one', () => {
 
 describe.each(logs)('%s', (name) => {
   const log = new Log(new Uint8Array(readFileSync(new URL(name, folder))));
+  const without = columnsSince(log.stateVersionAt(0));
   const isComparable = equalDigests(log.stateVersionAt(0)).includes('state');
 
   test('is read whole', () => {
@@ -25,10 +26,10 @@ describe.each(logs)('%s', (name) => {
     const cursor = new Cursor(log);
     const digests = [...log.digests()];
     expect(digests.length).toBeGreaterThan(log.format > 1 ? 3 : -1);
-    for (const { seq, state } of digests) expect([seq, cursor.stateAt(seq).digest()]).toEqual([seq, state]);
+    for (const { seq, state } of digests) expect([seq, cursor.stateAt(seq).digest(without)]).toEqual([seq, state]);
   });
 
   test.runIf(isComparable)('folds to the state that it ended with', () => {
-    expect(fold(log).digest()).toBe(log.end!.state);
+    expect(fold(log).digest(without)).toBe(log.end!.state);
   });
 });
