@@ -68,7 +68,7 @@ export class LiveRun {
     this.durability = durability;
     this.rotateAfter = rotate;
     this.from = this.prepare(directory);
-    const past = judgeLog(this.path, () => this.takeUp());
+    const past = judgeLog(this.from, () => this.takeUp());
     try {
       const host = config(past?.stopped.log.header.host as HostConfig | undefined);
       const header = past?.stopped.log.header ?? {

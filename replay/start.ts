@@ -89,10 +89,12 @@ function described(from: ByteReader): Omit<FoundStart, 'checkpoint'> {
   const version = a + b * 2 ** 8 + c * 2 ** 16 + d * 2 ** 24;
   const layout = layoutOf(JSON.parse(byteStringToText(byteString(from.raw(from.uint())))));
   if (layout.version > STATE_VERSION || version > CHECKPOINT_VERSION)
-    throw new NotOurs(`it is of version ${layout.version}, and this xenolog knows them up to ${STATE_VERSION}`);
+    throw new Newer(`its checkpoint is of version ${layout.version}; this xenolog reads up to ${STATE_VERSION}`);
   const digests = new Map(Array.from({ length: countOf(from) }, () => [from.string(), from.uint()] as const));
   return { layout, digests };
 }
+
+class Newer extends NotOurs {}
 
 function countOf(from: ByteReader): number {
   const count = from.uint();
@@ -145,10 +147,10 @@ export function useStart(
   now = STATE_VERSION,
 ): Checkpoint {
   const { start, first, header } = log;
-  const refused = (what: string): LogError =>
-    new LogError(
-      `the log starts at step ${first}, and ${what}; bring the files before it, or go on with a xenolog of its time (${header.xenolog})`,
-    );
+  const refused = (what: string, isNewer = false): LogError => {
+    const other = isNewer ? 'use a newer xenolog' : `go on with a xenolog of its time (${header.xenolog})`;
+    return new LogError(`the log starts at step ${first}, and ${what}; bring the files before it, or ${other}`);
+  };
   if (!start) throw refused('it has no checkpoint');
   let version: number | undefined;
   try {
@@ -157,6 +159,7 @@ export function useStart(
     return checked(log, found, changesSince(version, changes, now), start.length);
   } catch (error) {
     if (error instanceof LogError) throw error;
+    if (error instanceof Newer) throw refused(error.message, true);
     const which = version === undefined || version === now ? '' : ` (it is of version ${version}, this xenolog's is ${now})`;
     throw refused(
       `its checkpoint can not be used${which}: ${error instanceof NotOurs ? inOneLine(error.message) : 'it is damaged'}`,
