@@ -8,6 +8,8 @@ export const lockOf = (path: string): string => `${path}-lock`;
 /** Which processes there are. */
 export interface Processes {
   readonly own: number;
+  /** Which start of the machine this is; '' where that is not known. Numbers and times of processes begin anew with each. */
+  readonly boot: string;
   /** When a process was started, as the system counts it; '' where that is not known; undefined where there is no such process. */
   started(pid: number): string | undefined;
 }
@@ -24,7 +26,7 @@ export interface Lock {
  */
 export function takeLock(path: string, files: FileLayer = nodeFiles, processes: Processes = nodeProcesses): Lock {
   const lock = lockOf(path);
-  const own = `${processes.own} ${processes.started(processes.own) ?? ''}\n`;
+  const own = `${processes.own} ${processes.started(processes.own) ?? ''}${processes.boot === '' ? '' : ` ${processes.boot}`}\n`;
   const draft = `${lock}.${processes.own}`;
   try {
     writeDraft(files, draft, own);
@@ -70,9 +72,12 @@ function linked(files: FileLayer, draft: string, lock: string): boolean {
 
 /** Who holds the lock, for people; undefined where nobody does any more. */
 function ownerOf(text: string, processes: Processes): string | undefined {
-  const [, pid, started] = /^(\d+) (\d*)\n$/.exec(text) ?? [];
+  // A lock is never seen without its content; a machine that lost its power may have kept the name alone.
+  if (/^\0*$/.test(text)) return undefined;
+  const [, pid, started, boot = ''] = /^(\d+) (\d*)(?: ([0-9a-f-]+))?\n$/.exec(text) ?? [];
   // Not one of ours: better to ask a person than to write into somebody's run.
   if (pid === undefined) return 'a program that this one does not know';
+  if (boot !== '' && processes.boot !== '' && boot !== processes.boot) return undefined;
   const now = processes.started(Number(pid));
   if (now === undefined) return undefined;
   return started === '' || now === '' || now === started ? `process ${pid}` : undefined;
@@ -107,6 +112,13 @@ function quietly(work: () => void): void {
 
 const nodeProcesses: Processes = {
   own: process.pid,
+  get boot() {
+    try {
+      return new TextDecoder().decode(nodeFiles.read('/proc/sys/kernel/random/boot_id') ?? new Uint8Array()).trim();
+    } catch {
+      return '';
+    }
+  },
   started(pid) {
     try {
       process.kill(pid, 0);
