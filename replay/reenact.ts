@@ -32,8 +32,10 @@ export interface Reenacted {
 export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
   const { from = startOf(log), until = log.length, onStep, onQuiet } = options;
   let divergence: Divergence | null = null;
+  /** Whoever has the host afterwards goes another way. */
+  let done = false;
   const expected = log.steps(from?.seq ?? 0);
-  const inputs = nextInputs(log, from?.seq ?? 0);
+  const inputAt = inputsOf(log, from?.seq ?? 0);
   const digests = log.digests(from?.seq ?? 0);
   const dispatcher = new Dispatcher({
     config: log.header.host as HostConfig,
@@ -43,7 +45,7 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
     ...(options.deciding && { deciding: options.deciding }),
     onStep: (step) => {
       onStep?.(step);
-      if (divergence) return;
+      if (divergence || done) return;
       const { value: logged } = expected.next();
       // A log may stop in the middle of what followed from an input: beyond its end there is nothing to compare.
       if (!logged || same(step, logged)) return;
@@ -55,17 +57,16 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
   });
   if (from) dispatcher.restore(from);
 
-  let input = inputs.next().value;
   let digest = digests.next().value;
   while (dispatcher.seq < until && !divergence) {
     for (; digest && digest.seq <= dispatcher.seq; digest = digests.next().value)
       if (digest.seq === dispatcher.seq) divergence = differsFrom(digest, dispatcher, log.stateVersionAt(digest.seq));
     if (divergence) break;
     onQuiet?.(dispatcher);
-    if (input && input.seq === dispatcher.seq) {
+    const input = inputAt(dispatcher.seq);
+    if (input) {
       dispatcher.now = input.time;
       dispatcher.input(input.command, input.origin);
-      input = inputs.next().value;
     } else if (!dispatcher.advance(Number.MAX_SAFE_INTEGER)) break;
   }
   if (!divergence && dispatcher.seq < Math.min(until, log.length)) {
@@ -79,6 +80,7 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
     if (equalDigests(version).some((part) => isOfEnd(part) && end[part] !== logged[part]))
       divergence = { seq: log.length, what: 'the state at the end differs', expected: log.end, got: end, causes: [] };
   }
+  done = true;
   return { dispatcher, divergence };
 }
 
@@ -107,8 +109,14 @@ function differenceOf(step: Step, logged: Step): [string, (one: Step) => unknown
   return ['decided otherwise', ({ outcome }) => outcome];
 }
 
-function* nextInputs(log: Log, from: number): Generator<Step> {
-  for (const step of log.steps(from)) if (step.cause === null) yield step;
+/** The input that a step is, asked for with rising numbers: never looks further ahead, for the next input may be millions of steps away. */
+function inputsOf(log: Log, from: number): (seq: number) => Step | undefined {
+  const steps = log.steps(from);
+  let step = steps.next().value as Step | undefined;
+  return (seq) => {
+    while (step && step.seq < seq) step = steps.next().value as Step | undefined;
+    return step?.seq === seq && step.cause === null ? step : undefined;
+  };
 }
 function* take<T>(items: Iterable<T>, count: number): Generator<T> {
   let left = count;

@@ -5,7 +5,7 @@ import { decide, evolve } from '../src/host.ts';
 import { PlaybackReader } from '../src/memory/reader.ts';
 import { type Divergence, same } from './divergence.ts';
 import { newHost } from './fold.ts';
-import { Steps, why } from './why.ts';
+import { causesOf, Steps } from './why.ts';
 
 export interface VerifyOptions {
   /** Another `decide`, for mutants. */
@@ -32,5 +32,13 @@ export const differs = (log: Log, step: Step, what: string, expected: unknown, g
   what,
   expected,
   got,
-  causes: why(new Steps(log), step.seq),
+  causes: firstCauses(log, step.seq),
 });
+
+function firstCauses(log: Log, seq: number): Step[] {
+  const causes: Step[] = [];
+  for (const step of causesOf(new Steps(log), seq)) if (causes.push(step) === MOST_CAUSES) break;
+  return causes;
+}
+/** A chain may have as many steps as the run, and is kept in memory. */
+const MOST_CAUSES = 10_000;

@@ -4,6 +4,7 @@ import { joined } from '../../events/bytes.ts';
 import { Log, LogWriter } from '../../events/log.ts';
 import { accept } from '../../events/step.ts';
 import type { Command, Outcome } from '../../events/vocabulary.ts';
+import { askXl } from '../../index.ts';
 import { blkfront } from '../../machines/blkfront.ts';
 import { Cursor, describeDivergence, fold, follow, reenact, Steps, verify, why } from '../../replay/index.ts';
 import { decide } from '../../src/host.ts';
@@ -62,6 +63,29 @@ describe('the Live CD, replayed', () => {
     expect(rest.divergence).toBeNull();
     expect(rest.dispatcher.host.digest()).toBe(played.end.state);
     expect(rest.dispatcher.memory.digest()).toBe(played.end.memory);
+  });
+
+  test('re-enacting up to a step reads nothing behind it; whoever goes on from there is compared with nothing', () => {
+    const { log } = played;
+    const inputs = [...log.steps()].filter(({ cause }) => cause === null).map(({ seq }) => seq);
+    const gaps = inputs.slice(1).map((seq, i) => seq - inputs[i]!);
+    const widest = Math.max(...gaps);
+    const until = inputs[gaps.indexOf(widest)]! + (widest >> 1);
+    let furthest = 0;
+    const counted = Object.assign(Object.create(log) as typeof log, {
+      *steps(from?: number) {
+        for (const step of log.steps(from)) {
+          furthest = Math.max(furthest, step.seq);
+          yield step;
+        }
+      },
+      around(): never {
+        throw new Error('the causes of a step are looked for');
+      },
+    });
+    const { dispatcher, divergence } = reenact(counted, { until });
+    expect([divergence, widest > 400, furthest <= dispatcher.seq]).toEqual([null, true, true]);
+    expect(askXl(dispatcher, ['list']).stdout).toContain('Domain-0');
   });
 
   test('the state at any step is that of a fold which stops there', () => {
