@@ -67,7 +67,7 @@ function exchangesOf(lines: readonly string[]): Exchange[] {
   return exchanges;
 }
 
-const PRELUDE = `npx() { shift; node "${join(root, 'dist/adapters/cli/main.js')}" "$@"; }; `;
+const PRELUDE = `npx() { shift; node "${join(root, 'dist/xenolog.js')}" "$@"; }; `;
 function checkSession(block: Block, directory: string, complain: (message: string) => void): void {
   const lines: string[] = [];
   let last = '';

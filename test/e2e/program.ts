@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 
 export const root = join(import.meta.dirname, '../..');
-export const main = join(root, 'dist/adapters/cli/main.js');
+export const main = join(root, 'dist/xenolog.js');
 export const livecd = join(root, 'examples/livecd/livecd.yaml');
 
 export interface Ended {
