@@ -253,36 +253,40 @@ describe('--embed', () => {
   beforeAll(() => {
     expect(xenolog('run', SCENARIO, '--quiet', '-o', at('reads.xlog')).status).toBe(0);
   });
-  test.each(['hashes', 'none'])('%s: folds and verifies, and says by digest what is missing for the rest', (embed) => {
-    const path = at(`${embed}.xlog`);
-    expect(xenolog('run', SCENARIO, '--quiet', '--embed', embed, '-o', path).status).toBe(0);
-    const all = xenolog('replay', path, '--json');
-    expect(all.status).toBe(0);
-    const { replays, missing_images } = JSON.parse(all.stdout);
-    expect(replays.map(({ replay, same }: { replay: string; same: boolean }) => [replay, same])).toEqual([
-      ['fold', true],
-      ['verify', true],
-      ['follow', true],
-    ]);
-    expect(missing_images.length).toBeGreaterThan(0);
-    const digest = openLog(path).header.images[0]!.sha256;
-    expect(missing_images[0]).toContain(`SHA-256 ${digest}`);
-    expect(xenolog('replay', path, '--reenact')).toMatchObject({ status: 2, stderr: expect.stringContaining(digest) });
-    expect(xenolog('replay', path, '--reenact', '--image', ...images)).toMatchObject({ status: 0 });
-    expect(() => reenact(openLog(path))).toThrow(/does not carry the image .*SHA-256/);
-    const brought = images.flatMap((image) => ['--image', image]);
-    for (const look of [
-      ['inspect', path, '--at', '20s', '--memory', '1:0'],
-      ['xl', '--run', path, '--at', '20s', 'list'],
-    ]) {
-      expect(xenolog(...look)).toMatchObject({ status: 2, stderr: expect.stringMatching(/bring it with --image FILE$/m) });
-      const [command, ...rest] = look;
-      const [one, ...others] = rest;
-      const words = command === 'xl' ? [one!, others[0]!, ...brought, ...others.slice(1)] : [...rest, ...brought];
-      const whole = xenolog(...look.map((word) => (word === path ? at('reads.xlog') : word)));
-      expect(xenolog(command!, ...words)).toEqual(whole);
-    }
-  });
+  test.each(['hashes', 'none'])(
+    '%s: folds and verifies, and says by digest what is missing for the rest',
+    (embed) => {
+      const path = at(`${embed}.xlog`);
+      expect(xenolog('run', SCENARIO, '--quiet', '--embed', embed, '-o', path).status).toBe(0);
+      const all = xenolog('replay', path, '--json');
+      expect(all.status).toBe(0);
+      const { replays, missing_images } = JSON.parse(all.stdout);
+      expect(replays.map(({ replay, same }: { replay: string; same: boolean }) => [replay, same])).toEqual([
+        ['fold', true],
+        ['verify', true],
+        ['follow', true],
+      ]);
+      expect(missing_images.length).toBeGreaterThan(0);
+      const digest = openLog(path).header.images[0]!.sha256;
+      expect(missing_images[0]).toContain(`SHA-256 ${digest}`);
+      expect(xenolog('replay', path, '--reenact')).toMatchObject({ status: 2, stderr: expect.stringContaining(digest) });
+      expect(xenolog('replay', path, '--reenact', '--image', ...images)).toMatchObject({ status: 0 });
+      expect(() => reenact(openLog(path))).toThrow(/does not carry the image .*SHA-256/);
+      const brought = images.flatMap((image) => ['--image', image]);
+      for (const look of [
+        ['inspect', path, '--at', '20s', '--memory', '1:0'],
+        ['xl', '--run', path, '--at', '20s', 'list'],
+      ]) {
+        expect(xenolog(...look)).toMatchObject({ status: 2, stderr: expect.stringMatching(/bring it with --image FILE$/m) });
+        const [command, ...rest] = look;
+        const [one, ...others] = rest;
+        const words = command === 'xl' ? [one!, others[0]!, ...brought, ...others.slice(1)] : [...rest, ...brought];
+        const whole = xenolog(...look.map((word) => (word === path ? at('reads.xlog') : word)));
+        expect(xenolog(command!, ...words)).toEqual(whole);
+      }
+    },
+    240_000,
+  );
   test('hashes: another image of the same digest in the header is noticed at the first sector that differs', () => {
     const log = openLog(at('hashes.xlog'));
     const lying = new Map(
