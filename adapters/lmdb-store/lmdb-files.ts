@@ -33,7 +33,8 @@ export class LmdbFiles implements FileLayer {
   private readonly environment: Environment;
   private readonly run: string;
   private readonly flags: number;
-  private readonly opened: Pieces[] = [];
+  private readonly opened = new Map<number, Pieces>();
+  private descriptors = 0;
 
   /** @throws Failure where the database can not be opened */
   constructor(directory: string, run: string, durability: Durability = 'batch') {
@@ -48,16 +49,16 @@ export class LmdbFiles implements FileLayer {
           if (mode === 'read') throw failed(NO_FILE);
           this.change(() => found.create());
         }
-        return this.opened.push(found) - 1;
+        return this.descriptor(found);
       },
-      size: (fd) => this.opened[fd]!.size ?? 0,
+      size: (fd) => this.opened.get(fd)!.size ?? 0,
       read: (fd, into, at) => {
-        const found = this.opened[fd]!.read(at, into.length);
+        const found = this.opened.get(fd)!.read(at, into.length);
         into.set(found);
         return found.length;
       },
       write: (fd, bytes, at) => {
-        const file = this.opened[fd]!;
+        const file = this.opened.get(fd)!;
         this.change(() => {
           if ((file.size ?? 0) > at) file.truncate(at);
           file.append(bytes);
@@ -65,7 +66,7 @@ export class LmdbFiles implements FileLayer {
         return bytes.length;
       },
       truncate: (fd, size) => this.truncate(fd, size),
-      close: () => {},
+      close: (fd) => this.close(fd),
     };
   }
   /** Gives the database back. Nothing can be read or written here any more. */
@@ -76,10 +77,10 @@ export class LmdbFiles implements FileLayer {
   open(path: string, mode: 'create' | 'append' | 'directory'): number {
     const file = this.pieces(path);
     if (mode === 'create' || (mode === 'append' && file.size === undefined)) this.change(() => file.create());
-    return this.opened.push(file) - 1;
+    return this.descriptor(file);
   }
   write(fd: number, bytes: Uint8Array, at?: number): number {
-    const file = this.opened[fd]!;
+    const file = this.opened.get(fd)!;
     this.change(() => (at === undefined ? file.append(bytes) : file.write(at, bytes)));
     return bytes.length;
   }
@@ -88,9 +89,11 @@ export class LmdbFiles implements FileLayer {
     this.environment.bytes.sync((error) => done(error && named(error)));
   }
   truncate(fd: number, size: number): void {
-    this.change(() => this.opened[fd]!.truncate(size));
+    this.change(() => this.opened.get(fd)!.truncate(size));
   }
-  close(): void {}
+  close(fd: number): void {
+    this.opened.delete(fd);
+  }
   rename(from: string, to: string): void {
     const file = this.pieces(from);
     this.change(() => {
@@ -144,6 +147,10 @@ export class LmdbFiles implements FileLayer {
     return this.names();
   }
 
+  private descriptor(file: Pieces): number {
+    this.opened.set(++this.descriptors, file);
+    return this.descriptors;
+  }
   private pieces(path: string): Pieces {
     return new Pieces(this.environment.bytes, this.run, LOG + path.slice(this.path.length));
   }
