@@ -233,7 +233,7 @@ function large(directory: string, small: Log, steps: readonly Step[], size: numb
   const wanted = Math.floor(count * 0.7);
   const apart = STEPS_PER_BLOCK * Math.ceil((64 * size) / 2 ** 30);
   const left = Math.floor(wanted / apart) * apart;
-  states.writeState(left, host.snapshot(), host.digest());
+  states.writeState(left, host.snapshot(), host.digest(), log!.chainWith(left - 1)!);
   const cursor = new Cursor(log!, { cache: new CheckpointCache(medium, log!.run) });
   const seek = seconds(() => void cursor.stateAt(wanted));
   const soughtBy = opening.read() + medium.size;

@@ -321,6 +321,11 @@ export class Log {
     const header = this.kind[block] === STEPS ? this.blockHeader(block) : undefined;
     return header && header.firstSeq + header.count === steps ? header.chain : undefined;
   }
+  /** The chain value of the block that has step `seq`: it commits to that step and to all before it. */
+  chainWith(seq: number): Uint8Array | undefined {
+    const block = this.blockOf(seq);
+    return seq >= this.first && this.kind[block] === STEPS ? this.blockHeader(block).chain : undefined;
+  }
   /** Every block of steps: its first step and how many it has. */
   *blocks(): Generator<{ readonly firstSeq: number; readonly count: number }> {
     for (let block = 0; block < this.at.length; block++)

@@ -2,9 +2,11 @@
 //
 //   header  "XENOCKP\n"  u32 version  32 bytes run  32 bytes layout  u32 crc32(the 76 bytes before)
 //   entry   "XCKP"  u32 length  u32 size of table and state  u32 crc32(table and state)  u64 seq  u64 time  4 x u32 digests
-//           u32 crc32(the 48 bytes before)  then, `length` bytes: table, state, pieces that no earlier entry has
+//           32 bytes chain  u32 crc32(the 80 bytes before)  then, `length` bytes: table, state, pieces that no earlier entry has
 //
-// An entry with the magic "XSTA" has the state alone (tables, records, XenStore), as a fold leaves it. The table says where the checkpoint's pieces are, and each one's CRC: they may belong to earlier entries.
+// The table says where the checkpoint's pieces are, and each one's CRC: they may belong to earlier entries. An entry with the magic
+// "XSTA" has the state alone (tables, records, XenStore), as a fold leaves it; its chain is that of the log's block with the step before
+// it. Others have zeros there: the log has digests for their moment.
 
 import type { Digest } from '../events/block.ts';
 import { ByteReader, ByteWriter, byteString, bytesOf, crc32, joined, sameBytes } from '../events/bytes.ts';
@@ -27,6 +29,8 @@ export interface CachedCheckpoint {
   readonly seq: number;
   readonly time: Ns;
   readonly digest: Digest;
+  /** Of a state alone: the chain value of the block with the step before it, `Log.chainWith`. */
+  readonly chain?: Uint8Array;
 }
 
 interface Entry extends CachedCheckpoint {
@@ -42,11 +46,13 @@ interface Place {
 }
 
 const MAGIC = 'XENOCKP\n';
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_SIZE = 80;
 const ENTRY_MAGIC = 0x504b4358; // "XCKP"
 const STATE_MAGIC = 0x41545358; // "XSTA"
-const ENTRY_SIZE = 52;
+const ENTRY_SIZE = 84;
+const CHAIN_AT = 48;
+const ENTRY_CRC_AT = 80;
 /** Beyond this size a cache begins anew. */
 const MOST_BYTES = 1 << 30;
 /** Pieces with less than this between them are read at once. */
@@ -83,14 +89,17 @@ export class CheckpointCache {
     if (this.end > this.mostBytes) this.end = 0;
     this.add(ENTRY_MAGIC, { seq, time: now, digest }, (pieces) => writeCheckpoint(checkpoint, pieces));
   }
-  /** Adds a state as it was before step `seq`, unless there is one, or no room. `digest` is that of the host that has it. */
-  writeState(seq: number, state: HostSnapshot, digest: number): void {
+  /**
+   * Adds a state as it was before step `seq`, unless there is one, or no room. `digest` is that of the host that has it, `chain` what
+   * `Log.chainWith` says of the step before.
+   */
+  writeState(seq: number, state: HostSnapshot, digest: number, chain: Uint8Array): void {
     if (this.end > this.mostBytes || this.entries.some((entry) => entry.seq === seq)) return;
     const digests = { seq, state: digest, memory: 0, actors: 0, executors: 0 };
-    this.add(STATE_MAGIC, { seq, time: 0, digest: digests }, (pieces) => writeState(state, pieces));
+    this.add(STATE_MAGIC, { seq, time: 0, digest: digests, chain }, (pieces) => writeState(state, pieces));
   }
 
-  private add(magic: number, { seq, time, digest }: CachedCheckpoint, write: (pieces: Pieces) => Uint8Array): void {
+  private add(magic: number, { seq, time, digest, chain }: CachedCheckpoint, write: (pieces: Pieces) => Uint8Array): void {
     if (this.end === 0) this.begin();
     const places: (Place | number)[] = [];
     const fresh: Uint8Array[] = [];
@@ -136,7 +145,8 @@ export class CheckpointCache {
     view.setBigUint64(24, BigInt(time), true);
     for (const [i, number] of [digest.state, digest.memory, digest.actors, digest.executors].entries())
       view.setUint32(32 + 4 * i, number, true);
-    view.setUint32(48, crc32(head.subarray(0, 48)), true);
+    if (chain) head.set(chain, CHAIN_AT);
+    view.setUint32(ENTRY_CRC_AT, crc32(head.subarray(0, ENTRY_CRC_AT)), true);
     const at = this.end;
     this.medium.write(at, joined([head, meta, ...fresh]));
     let place = at + ENTRY_SIZE + meta.length;
@@ -146,7 +156,7 @@ export class CheckpointCache {
     }
     this.end = place;
     const whole = magic === ENTRY_MAGIC;
-    this.entries.push({ seq, time, digest, whole, at, metaSize: meta.length, metaCrc: crc32(meta) });
+    this.entries.push({ seq, time, digest, ...(chain && { chain }), whole, at, metaSize: meta.length, metaCrc: crc32(meta) });
   }
 
   /** A checkpoint as it was written; undefined where it is not there, or damaged. */
@@ -155,9 +165,13 @@ export class CheckpointCache {
     return entry && (this.readEntry(entry) as Checkpoint | undefined);
   }
 
-  /** The newest state at or before step `seq` that is whole, and the digest that the host has to have with it. */
-  stateBefore(seq: number): { readonly seq: number; readonly digest: number; readonly state: HostSnapshot } | undefined {
+  /** The newest state at or before step `seq` that is whole and `fits`, and the digest that the host has to have with it. */
+  stateBefore(
+    seq: number,
+    fits: (found: CachedCheckpoint) => boolean,
+  ): { readonly seq: number; readonly digest: number; readonly state: HostSnapshot } | undefined {
     for (const entry of this.entries.filter((one) => one.seq <= seq).sort((a, b) => b.seq - a.seq)) {
+      if (!fits(entry)) continue;
       const value = this.readEntry(entry);
       const state = entry.whole ? (value as Checkpoint | undefined)?.host : (value as HostSnapshot | undefined);
       if (state) return { seq: entry.seq, digest: entry.digest.state, state };
@@ -264,7 +278,7 @@ export class CheckpointCache {
 function entryAt(medium: CacheMedium, at: number): { entry: Entry; end: number } | undefined {
   const head = medium.read(at, ENTRY_SIZE);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  if (head.length < ENTRY_SIZE || view.getUint32(48, true) !== crc32(head.subarray(0, 48))) return undefined;
+  if (head.length < ENTRY_SIZE || view.getUint32(ENTRY_CRC_AT, true) !== crc32(head.subarray(0, ENTRY_CRC_AT))) return undefined;
   const magic = view.getUint32(0, true);
   if (magic !== ENTRY_MAGIC && magic !== STATE_MAGIC) return undefined;
   const end = at + ENTRY_SIZE + view.getUint32(4, true);
@@ -276,9 +290,15 @@ function entryAt(medium: CacheMedium, at: number): { entry: Entry; end: number }
     number,
     number,
   ];
-  const entry = { seq, time: Number(view.getBigUint64(24, true)), digest: { seq, state, memory, actors, executors } };
+  const whole = magic === ENTRY_MAGIC;
+  const entry = {
+    seq,
+    time: Number(view.getBigUint64(24, true)),
+    digest: { seq, state, memory, actors, executors },
+    ...(!whole && { chain: head.slice(CHAIN_AT, CHAIN_AT + 32) }),
+  };
   return {
-    entry: { ...entry, whole: magic === ENTRY_MAGIC, at, metaSize: view.getUint32(8, true), metaCrc: view.getUint32(12, true) },
+    entry: { ...entry, whole, at, metaSize: view.getUint32(8, true), metaCrc: view.getUint32(12, true) },
     end,
   };
 }

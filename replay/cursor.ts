@@ -10,7 +10,7 @@ import type { Divergence } from './divergence.ts';
 import { emptyHost, newHost } from './fold.ts';
 import { follow } from './follow.ts';
 import { reenact } from './reenact.ts';
-import { newestCheckpoint } from './resume.ts';
+import { isOf, newestCheckpoint } from './resume.ts';
 
 export interface CursorOptions {
   /** At most so many steps are between the states that are kept; more where they would take too much room. */
@@ -126,7 +126,7 @@ export class Cursor {
   /** Brings the host to a state of the cache; the step before which that is. */
   private restoreCached(host: Host, seq: number): number | undefined {
     for (;;) {
-      const found = this.cache?.stateBefore(seq);
+      const found = this.cache?.stateBefore(seq, (entry) => isOf(this.log, entry));
       if (!found || found.seq <= this.log.first) return undefined;
       host.restore(found.state);
       if (host.digest() === found.digest) return found.seq;
@@ -145,7 +145,8 @@ export class Cursor {
         for (; seq >= next; next = this.placeAfter(next)) {
           const state = this.keep(next, host);
           if (next >= far && this.cache) {
-            this.cache.writeState(next, state, host.digest());
+            const chain = this.log.chainWith(next - 1);
+            if (chain) this.cache.writeState(next, state, host.digest(), chain);
             far = next + FAR;
           }
         }

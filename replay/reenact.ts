@@ -88,8 +88,8 @@ export function reenact(log: Log, options: ReenactOptions = {}): Reenacted {
 export const isOfEnd = (part: DigestPart): part is 'state' | 'memory' => part === 'state' || part === 'memory';
 
 /** Which digests of a host (`columnsSince` apart) are not those that a log has, of those that mean the same in its version. */
-export const differingParts = (got: Digest, logged: Digest, version: number): readonly DigestPart[] =>
-  equalDigests(version).filter((part) => got[part] !== logged[part]);
+export const differingParts = (got: Digest, logged: Partial<Digest>, version: number): readonly DigestPart[] =>
+  equalDigests(version).filter((part) => logged[part] !== undefined && got[part] !== logged[part]);
 
 /** A host whose digests are not those that the log has for this moment: no step has shown it. */
 function differsFrom(logged: Digest, dispatcher: Dispatcher, version: number): Divergence | null {

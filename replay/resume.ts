@@ -1,10 +1,11 @@
 // A run that was recorded, brought to life again: the newest checkpoint that is right, and the rest from the log.
 import type { Digest } from '../events/block.ts';
+import { sameBytes } from '../events/bytes.ts';
 import type { Log } from '../events/log.ts';
 import type { Checkpoint } from '../machines/system/dispatcher.ts';
 import { Dispatcher } from '../machines/system/dispatcher.ts';
 import type { HostConfig } from '../src/host-config.ts';
-import type { CheckpointCache } from './cache.ts';
+import type { CachedCheckpoint, CheckpointCache } from './cache.ts';
 import { same } from './divergence.ts';
 import { loggedImages } from './images.ts';
 import { differingParts, type Reenacted, type ReenactOptions, reenact } from './reenact.ts';
@@ -39,16 +40,31 @@ export function newestCheckpoint(
     const dispatcher = new Dispatcher({ config: log.header.host as HostConfig, seed: log.header.seed, images });
     dispatcher.restore(checkpoint);
     const digest = dispatcher.digest();
-    const { value: logged } = log.digests(entry.seq).next();
+    const logged = loggedDigest(log, entry.seq);
     if (!same(digest, entry.digest)) rejected.push({ seq: entry.seq, why: 'it is not what was written' });
-    else if (logged?.seq === entry.seq && !isLogged(dispatcher, logged, log.stateVersionAt(entry.seq)))
+    else if (!logged) rejected.push({ seq: entry.seq, why: 'the log has no digest to compare it with' });
+    else if (!isLogged(dispatcher, logged, log.stateVersionAt(entry.seq)))
       rejected.push({ seq: entry.seq, why: 'the log has another digest' });
     else return { checkpoint, rejected };
   }
   return { rejected };
 }
 
-const isLogged = (dispatcher: Dispatcher, logged: Digest, version: number): boolean =>
+/** What the log says of the host before step `seq`, or at its end: there of the state and the memory alone. */
+function loggedDigest(log: Log, seq: number): Partial<Digest> | undefined {
+  const { value } = log.digests(seq).next();
+  if (value?.seq === seq) return value;
+  return seq === log.length ? log.end : undefined;
+}
+
+/** Whether what a cache has is of this log, and not of another run that has begun in the same way. */
+export function isOf(log: Log, { seq, digest, chain }: CachedCheckpoint): boolean {
+  if (chain) return sameBytes(chain, log.chainWith(seq - 1) ?? NO_CHAIN);
+  return loggedDigest(log, seq)?.state === digest.state;
+}
+const NO_CHAIN = new Uint8Array(0);
+
+const isLogged = (dispatcher: Dispatcher, logged: Partial<Digest>, version: number): boolean =>
   differingParts(dispatcher.digest(columnsSince(version)), logged, version).length === 0;
 
 export interface ResumedHost extends Reenacted {

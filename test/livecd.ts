@@ -2,7 +2,9 @@
 
 import { loadScenario } from '../adapters/load-scenario.ts';
 import { play } from '../adapters/play.ts';
-import { Log, type RunEnd } from '../events/log.ts';
+import type { Digest } from '../events/block.ts';
+import { joined } from '../events/bytes.ts';
+import { Log, LogWriter, type RunEnd } from '../events/log.ts';
 import { SECOND } from '../events/units.ts';
 import { type DispatcherOptions, Recording } from '../machines/index.ts';
 
@@ -40,4 +42,21 @@ export function openLivecd(options: Partial<Pick<DispatcherOptions, 'machines' |
   const parts: Uint8Array[] = [];
   const recording = new Recording({ header, images, sink: (bytes) => parts.push(bytes.slice()), ...options });
   return { recording, parts, run };
+}
+
+/** The same log with the host's digests at these moments, as a recording has them every 16,384 steps. */
+export function withDigests(log: Log, digests: Iterable<Digest>): Log {
+  const at = new Map(Array.from(digests, (digest) => [digest.seq, digest]));
+  const parts: Uint8Array[] = [];
+  const writer = new LogWriter(log.header, (bytes) => parts.push(bytes.slice()));
+  for (const { steps, blobs } of log.contents()) {
+    for (const blob of blobs) writer.addBlob(blob);
+    for (const step of steps) {
+      const digest = at.get(step.seq);
+      if (digest) writer.addDigest(digest);
+      writer.append(step);
+    }
+  }
+  writer.end(log.end!);
+  return new Log(joined(parts));
 }

@@ -6,9 +6,9 @@ import { SECOND } from '../../events/units.ts';
 import type { GuestXenbus } from '../../machines/executor/guest-xenbus.ts';
 import type { PrivatesSnapshot } from '../../machines/executor/private.ts';
 import type { Checkpoint } from '../../machines/index.ts';
-import { CheckpointCache, follow, MemoryMedium, newestCheckpoint, reenact, resumeHost } from '../../replay/index.ts';
+import { CheckpointCache, Cursor, follow, MemoryMedium, newestCheckpoint, reenact, resumeHost } from '../../replay/index.ts';
 import { requestsUnderWay } from '../../replay/under-way.ts';
-import { openLivecd, type Played, playLivecd } from '../livecd.ts';
+import { openLivecd, type Played, playLivecd, withDigests } from '../livecd.ts';
 
 let played: Played;
 /** Of quiet moments all over the run: in boot, while guests ping and write, at the end. */
@@ -28,6 +28,13 @@ beforeAll(() => {
       cache.write(checkpoint, digest);
     },
   });
+  played = {
+    ...played,
+    log: withDigests(
+      played.log,
+      taken.map(({ digest }) => digest),
+    ),
+  };
 });
 
 describe('checkpoints', () => {
@@ -68,6 +75,19 @@ describe('checkpoints', () => {
     expect(cached.from).toBeGreaterThan(played.end.steps - 500);
     expect(cached.dispatcher.digest()).toEqual(dispatcher.digest());
   });
+});
+
+test('a state in the cache is used with its own log, and not with another that has the same header', () => {
+  const { log } = played;
+  const [early, late] = [500, 3000];
+  const marked = new Cursor(log).stateAt(early);
+  const cache = new CheckpointCache(new MemoryMedium(), log.run);
+  // Not what the log leads to there, so that it shows whether it is used.
+  cache.writeState(late, marked.snapshot(), marked.digest(), log.chainWith(late - 1)!);
+  expect(new Cursor(log, { cache }).stateAt(late).digest()).toBe(marked.digest());
+  const other = withDigests(log, []);
+  expect(other.run).toBe(log.run);
+  expect(new Cursor(other, { cache }).stateAt(late).digest()).toBe(new Cursor(log).stateAt(late).digest());
 });
 
 describe('a checkpoint at which a guest has a request on its way to xenstored', () => {

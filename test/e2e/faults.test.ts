@@ -20,7 +20,7 @@ import { Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
 import { MemoryStore } from '../../events/store.ts';
 import { SECOND } from '../../events/units.ts';
 import { CheckpointCache, MemoryMedium, newestCheckpoint, reenact, resumeHost } from '../../replay/index.ts';
-import { playLivecd } from '../livecd.ts';
+import { playLivecd, withDigests } from '../livecd.ts';
 import { FaultyFiles } from './faulty-files.ts';
 import { livecd, main, scratchDirectory, xenolog } from './program.ts';
 import { appendStep, header, stepOf } from './store-run.ts';
@@ -147,12 +147,12 @@ describe.each(['ENOSPC', 'EIO'])('%s while a run is rotated', (code) => {
 });
 
 describe('checkpoints', () => {
-  const played = playLivecd(16 * SECOND);
+  const { log: recorded } = playLivecd(16 * SECOND);
   const medium = new MemoryMedium();
   {
-    const cache = new CheckpointCache(medium, played.log.run);
+    const cache = new CheckpointCache(medium, recorded.run);
     let next = 500;
-    reenact(played.log, {
+    reenact(recorded, {
       onQuiet: (dispatcher) => {
         if (dispatcher.seq < next) return;
         next = dispatcher.seq + 700;
@@ -161,7 +161,8 @@ describe('checkpoints', () => {
     });
   }
   const whole = medium.read(0, medium.size);
-  const digestAt = new Map(new CheckpointCache(medium, played.log.run).list().map(({ seq, digest }) => [seq, digest]));
+  const digestAt = new Map(new CheckpointCache(medium, recorded.run).list().map(({ seq, digest }) => [seq, digest]));
+  const played = { log: withDigests(recorded, digestAt.values()) };
 
   test('with any bit flipped, or cut off anywhere: an older one, or none, and never another host', () => {
     const times = all ? 3000 : 60;
@@ -201,6 +202,19 @@ describe('checkpoints', () => {
     expect(cached.from).toBeGreaterThan(0);
     expect([cached.divergence, from0.divergence, from0.from]).toEqual([null, null, 0]);
     expect(cached.dispatcher.digest()).toEqual(from0.dispatcher.digest());
+  });
+  test('of a run that has begun in the same way are none of this one', () => {
+    const cache = new CheckpointCache(new MemoryMedium(whole), recorded.run);
+    const others = withDigests(
+      recorded,
+      [...digestAt.values()].map((digest) => ({ ...digest, state: (digest.state ^ 1) >>> 0 })),
+    );
+    const { checkpoint, rejected } = newestCheckpoint(others, cache);
+    expect(checkpoint).toBeUndefined();
+    expect(new Set(rejected.map(({ why }) => why))).toEqual(new Set(['the log has another digest']));
+    const none = newestCheckpoint(recorded, cache);
+    expect(none.checkpoint).toBeUndefined();
+    expect(new Set(none.rejected.map(({ why }) => why))).toEqual(new Set(['the log has no digest to compare it with']));
   });
   test('whose digest the log does not have are rejected', () => {
     const cache = new CheckpointCache(new MemoryMedium(), played.log.run);
