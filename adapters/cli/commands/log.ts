@@ -205,7 +205,7 @@ export function logMerge(
   if (json) output.json(merged);
   else
     output.line(
-      `${target}: ${merged.steps} steps of ${merged.files} files, ${bytes} bytes${merged.closed ? '' : '; the run was not closed'}`,
+      `${target}: ${merged.steps} steps of ${merged.files === 1 ? 'one file' : `${merged.files} files`}, ${bytes} bytes${merged.closed ? '' : '; the run was not closed'}`,
     );
   return 0;
 }
