@@ -37,15 +37,19 @@ function covers(shape: Shape, other: Shape): boolean {
   );
 }
 
+/** Is told of how many steps have been read of a log, after each block: who waits for it wants to know. */
+export type OnBlock = (steps: number, log: Log) => void;
+
 /**
  * Writes all of a log as one file. Checkpoints between its files go, and so do pieces of images that a later file has again. A log that
  * starts with its first file gets that file's header back; one without keeps the checkpoint that it starts from.
  *
  * @throws LogError where its files' vocabularies do not go together
  */
-export function mergeLog(log: Log, sink: (bytes: Uint8Array) => void, hash?: Hash): void {
+export function mergeLog(log: Log, sink: (bytes: Uint8Array) => void, hash?: Hash, onBlock?: OnBlock): void {
   const writer = new LogWriter(log.header, sink, hash, log.start, shapeOfAll(log));
   const pieces = new Set<string>();
+  let done = 0;
   for (const { steps, blobs, digests } of log.contents()) {
     for (const blob of blobs) {
       const name = `${blob.image} ${blob.chunk}`;
@@ -58,6 +62,8 @@ export function mergeLog(log: Log, sink: (bytes: Uint8Array) => void, hash?: Has
       if (digests[next]?.seq === step.seq) writer.addDigest(digests[next++]!);
       writer.append(step);
     }
+    done += steps.length;
+    onBlock?.(done, log);
   }
   if (log.end) writer.end(log.end satisfies RunEnd);
   else writer.cut();

@@ -1,7 +1,7 @@
 // The files of a run as one, in their place or in another.
 import { dirname } from 'node:path';
 import type { Log } from '../../events/log.ts';
-import { mergeLog } from '../../events/merge.ts';
+import { mergeLog, type OnBlock } from '../../events/merge.ts';
 import { CheckpointCache, MemoryMedium } from '../../replay/cache.ts';
 import { newestCheckpoint } from '../../replay/resume.ts';
 import { Failure, failureOf } from '../failure.ts';
@@ -20,13 +20,13 @@ const CHUNK = 1 << 20;
  *
  * @throws Failure where there is something of this name, somebody else writes it, or a call fails; LogError where the log is damaged
  */
-export function writeMerged(log: Log, path: string, files: FileLayer = nodeFiles): number {
+export function writeMerged(log: Log, path: string, files: FileLayer = nodeFiles, onBlock?: OnBlock): number {
   const lock = takeLock(path, files);
   try {
     const there = files.special(path) || files.source(path);
     if (typeof there === 'object') there.close?.();
     if (there) throw new Failure('there is something of this name already', path, 'name another file, or remove it');
-    return writeWhole(log, path, `${path}-new`, files);
+    return writeWhole(log, path, `${path}-new`, files, onBlock);
   } catch (error) {
     throw failureOf('write the log', path, error);
   } finally {
@@ -34,7 +34,7 @@ export function writeMerged(log: Log, path: string, files: FileLayer = nodeFiles
   }
 }
 
-function writeWhole(log: Log, path: string, draft: string, files: FileLayer): number {
+function writeWhole(log: Log, path: string, draft: string, files: FileLayer, onBlock?: OnBlock): number {
   let size = 0;
   const fd = files.open(draft, 'create');
   try {
@@ -54,6 +54,7 @@ function writeWhole(log: Log, path: string, draft: string, files: FileLayer): nu
         if (bytes >= CHUNK) flush();
       },
       sha256,
+      onBlock,
     );
     flush();
     files.sync(fd, 'data');
@@ -83,7 +84,7 @@ export interface Compacted {
  *
  * @throws Failure where somebody writes the run, or a call fails; LogError where it is damaged: nothing is changed then
  */
-export function compactRun(name: string, files: FileLayer = nodeFiles): Compacted {
+export function compactRun(name: string, files: FileLayer = nodeFiles, onBlock?: OnBlock): Compacted {
   const path = files.real(name);
   const lock = takeLock(lockedPath(path, files), files);
   try {
@@ -96,7 +97,7 @@ export function compactRun(name: string, files: FileLayer = nodeFiles): Compacte
     cached?.close?.();
     const cache = keptOfCache(parts.path, log, files);
     const several = log.parts > 1;
-    const size = several ? writeWhole(log, path, `${path}-new`, files) : log.size;
+    const size = several ? writeWhole(log, path, `${path}-new`, files, onBlock) : log.size;
     log.close();
     // The first file has all of them now: readers leave the others aside from here on. The last one first, so that no gap is ever seen.
     for (let at = parts.files.length - 1; at > 0; at--) files.unlink(parts.files[at]!.path);

@@ -1,6 +1,7 @@
 // xenolog log: what a log is, whether it is whole, and how it becomes so.
 import { createHash } from 'node:crypto';
-import type { Log } from '../../../events/log.ts';
+import { type Log, STEPS_PER_BLOCK } from '../../../events/log.ts';
+import type { OnBlock } from '../../../events/merge.ts';
 import type { CheckpointCache } from '../../../replay/index.ts';
 import type { HostConfig } from '../../../src/host-config.ts';
 import { openCache } from '../../file-store/cache-file.ts';
@@ -14,6 +15,7 @@ import { judgeLog } from '../../log-file.ts';
 import { firstFileOf, placeFor, placeOf, type RunPlace } from '../../run-place.ts';
 import { openRun } from '../open-run.ts';
 import type { Output } from '../output.ts';
+import { Progress } from '../progress.ts';
 
 export interface LogOptions {
   readonly json?: boolean;
@@ -21,6 +23,19 @@ export interface LogOptions {
 
 /** Bytes that are read at once. */
 const CHUNK = 1 << 20;
+
+/** Shows at a terminal how far it is. */
+function showing<T>(what: string, json: boolean | undefined, work: (onBlock: OnBlock) => T): T {
+  let progress: Progress | undefined;
+  try {
+    return work((steps, log) => {
+      progress ??= new Progress(process.stderr, log.length - log.first, !json);
+      if (progress.due()) progress.showSteps(what, steps);
+    });
+  } finally {
+    progress?.clear();
+  }
+}
 
 /** Tells about a log from its headers and its blocks. */
 export function logInfo(name: string, { json }: LogOptions, output: Output): number {
@@ -122,9 +137,11 @@ export function logCheck(name: string, { json }: LogOptions, output: Output): nu
   const { path } = place;
   const log = openRun(place);
   let steps = 0;
-  judgeLog(path, () => {
-    for (const _ of log.steps()) steps++;
-  });
+  showing('checked', json, (onBlock) =>
+    judgeLog(path, () => {
+      for (const _ of log.steps()) if (++steps % STEPS_PER_BLOCK === 0) onBlock(steps, log);
+    }),
+  );
   const cache = cacheAt(place, log);
   const damaged = (cache?.list() ?? []).filter(({ seq }) => !cache!.read(seq)).map(({ seq }) => seq);
   if (json) {
@@ -170,7 +187,9 @@ export function logRepair(name: string, { json }: LogOptions, output: Output): n
 export function logCompact(name: string, { json }: LogOptions, output: Output): number {
   const place = placeOf(name);
   const { path } = place;
-  const { recovery, files, before, after } = judgeLog(path, () => compactRun(path, place.files));
+  const { recovery, files, before, after } = showing('written', json, (onBlock) =>
+    judgeLog(path, () => compactRun(path, place.files, onBlock)),
+  );
   if (json) output.json({ ...recovery, files, before, after });
   else
     output.line(
@@ -200,7 +219,7 @@ export function logMerge(
 ): number {
   const log = openRun(name);
   const to = placeFor(target, 'strict');
-  const bytes = judgeLog(name, () => writeMerged(log, to.path, to.files));
+  const bytes = showing('written', json, (onBlock) => judgeLog(name, () => writeMerged(log, to.path, to.files, onBlock)));
   const merged = { files: log.parts, steps: log.length - log.first, bytes, closed: log.end !== undefined };
   if (json) output.json(merged);
   else
