@@ -231,7 +231,7 @@ export class LiveRun {
   private cacheFor(log: Log, mode: 'read' | 'write'): OpenCache | undefined {
     try {
       const { cache } = this.files;
-      return cache && openCache(this.path, log, mode as 'write', cache);
+      return cache && openCache(this.path, log, mode, cache);
     } catch {
       return undefined;
     }

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../events/log.ts';
 import { Failure } from './failure.ts';
-import { type FileLayer, nodeFiles } from './file-store/file-layer.ts';
+import { type FileLayer, isThere, nodeFiles } from './file-store/file-layer.ts';
 import type { Durability } from './file-store/file-store.ts';
 import { firstPath, lastGroup, partPath } from './file-store/parts.ts';
 import { runAddress } from './lmdb-store/address.ts';
@@ -32,7 +32,7 @@ export function placeOf(name: string): RunPlace {
   const { path } = files;
   if (address.part > 1) return { path: partPath(path, address.part), files };
   // As of a directory: the name is that of the run, whichever of its parts are still there.
-  return { path: files.source(path) ? path : (lastGroup(path, files) ?? path), files };
+  return { path: isThere(path, files) ? path : (lastGroup(path, files) ?? path), files };
 }
 
 /**

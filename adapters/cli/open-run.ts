@@ -26,7 +26,7 @@ export function openCursor(name: string, log: Log, images?: readonly string[]): 
     const path = firstFileOf(place, log);
     const { files } = place;
     const mode = log.length > LONG && !files.read(lockOf(path)) ? 'write' : 'read';
-    const open = files.cache && openCache(path, log, mode as 'write', files.cache);
+    const open = files.cache && openCache(path, log, mode, files.cache);
     if (open?.cache.problem !== undefined)
       process.stderr.write(`xenolog: of the checkpoints of this run, ${open.cache.problem} (${path}-cache): going on without\n`);
     return new Cursor(log, { cache: open?.cache, found });

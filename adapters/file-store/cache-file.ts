@@ -48,7 +48,12 @@ export interface OpenCache {
  * @throws what node:fs throws
  */
 export function openCache(path: string, { run }: Pick<Log, 'run'>, mode: 'write', files?: CacheFiles): OpenCache;
-export function openCache(path: string, { run }: Pick<Log, 'run'>, mode: 'read', files?: CacheFiles): OpenCache | undefined;
+export function openCache(
+  path: string,
+  { run }: Pick<Log, 'run'>,
+  mode: 'read' | 'write',
+  files?: CacheFiles,
+): OpenCache | undefined;
 export function openCache(
   path: string,
   { run }: Pick<Log, 'run'>,

@@ -6,7 +6,7 @@ import { CheckpointCache, MemoryMedium } from '../../replay/cache.ts';
 import { newestCheckpoint } from '../../replay/resume.ts';
 import { Failure, failureOf } from '../failure.ts';
 import { cacheOf } from './cache-file.ts';
-import { type FileLayer, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
+import { type FileLayer, isThere, nodeFiles, syncDirectory, writeAll } from './file-layer.ts';
 import { takeLock } from './lock.ts';
 import { findParts, lockedPath, partPath } from './parts.ts';
 import { type Recovery, readRun, recoverLocked } from './recover.ts';
@@ -23,9 +23,8 @@ const CHUNK = 1 << 20;
 export function writeMerged(log: Log, path: string, files: FileLayer = nodeFiles, onBlock?: OnBlock): number {
   const lock = takeLock(path, files);
   try {
-    const there = files.special(path) || files.source(path);
-    if (typeof there === 'object') there.close?.();
-    if (there) throw new Failure('there is something of this name already', path, 'name another file, or remove it');
+    if (files.special(path) || isThere(path, files))
+      throw new Failure('there is something of this name already', path, 'name another file, or remove it');
     return writeWhole(log, path, `${path}-new`, files, onBlock);
   } catch (error) {
     throw failureOf('write the log', path, error);
@@ -103,7 +102,7 @@ export function compactRun(name: string, files: FileLayer = nodeFiles, onBlock?:
     for (let at = parts.files.length - 1; at > 0; at--) files.unlink(parts.files[at]!.path);
     // Stopped between the two an earlier time: they are still there.
     const leftover = parts.stranger && !parts.stranger.isOfAnother;
-    for (let number = parts.files.length + 1; leftover && files.source(partPath(parts.path, number)); number++)
+    for (let number = parts.files.length + 1; leftover && isThere(partPath(parts.path, number), files); number++)
       files.unlink(partPath(parts.path, number));
     return { recovery, files: parts.files.length, before, after: size + cache };
   } catch (error) {

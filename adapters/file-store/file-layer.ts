@@ -201,6 +201,13 @@ function readAt(fd: number, at: number, length: number): Uint8Array {
   return bytes;
 }
 
+/** Whether there is such a file. */
+export function isThere(path: string, files: FileLayer): boolean {
+  const source = files.source(path);
+  source?.close?.();
+  return source !== undefined;
+}
+
 /** Writes all of it, at the end or at `at`, however few bytes a call takes. */
 export function writeAll(files: FileLayer, fd: number, bytes: Uint8Array, at?: number): void {
   for (let done = 0; done < bytes.length; ) {

@@ -6,7 +6,7 @@ import { hexOf } from '../../events/bytes.ts';
 import { LogError, type Part, readHeader } from '../../events/header.ts';
 import type { Source } from '../../events/source.ts';
 import { isLmdbAddress } from '../lmdb-store/address.ts';
-import type { FileLayer } from './file-layer.ts';
+import { type FileLayer, isThere } from './file-layer.ts';
 import { sha256 } from './sha256.ts';
 import { sidecarOf } from './sidecar.ts';
 
@@ -160,9 +160,7 @@ function headerOf(source: Source): ReturnType<typeof readHeader> | undefined {
 
 /** Takes away what stands beside a run that is about to be replaced: where it goes on, and its checkpoints, which could be taken for ours. */
 export function removeParts(path: string, layer: FileLayer): void {
-  const checkpoints = layer.source(cacheOf(path));
-  checkpoints?.close?.();
-  if (checkpoints) layer.unlink(cacheOf(path));
+  if (isThere(cacheOf(path), layer)) layer.unlink(cacheOf(path));
   for (const number of numbersBeside(path, layer)) {
     const next = partPath(path, number);
     if (number === 1 || runOf(next, layer) === undefined) continue;

@@ -2,7 +2,7 @@
 import { LogError } from '../../events/header.ts';
 import { Failure, systemFailure } from '../failure.ts';
 import { cacheOf } from './cache-file.ts';
-import { type FileLayer, nodeFiles } from './file-layer.ts';
+import { type FileLayer, isThere, nodeFiles } from './file-layer.ts';
 import { takeLock } from './lock.ts';
 import { filesOfRun, findParts, lockedPath } from './parts.ts';
 import { sidecarOf } from './sidecar.ts';
@@ -31,10 +31,4 @@ export function removeRun(name: string, what: 'all' | 'checkpoints', files: File
   } finally {
     lock.release();
   }
-}
-
-function isThere(path: string, files: FileLayer): boolean {
-  const source = files.source(path);
-  source?.close?.();
-  return source !== undefined;
 }

@@ -2,7 +2,7 @@
 import { hexOf } from '../../events/bytes.ts';
 import type { Log } from '../../events/log.ts';
 import { STATE_VERSION } from '../../events/upcast.ts';
-import { nodeFiles } from './file-layer.ts';
+import { isThere, nodeFiles } from './file-layer.ts';
 import { FileStore, type FileStoreOptions } from './file-store.ts';
 import { takeLock } from './lock.ts';
 import { type Recovery, readRun, recoverLocked } from './recover.ts';
@@ -31,12 +31,10 @@ export function resumeRun(options: Omit<FileStoreOptions, 'header'> & { readonly
   const from = options.from ?? path;
   const lock = takeLock(path, files);
   try {
-    const found = files.source(from);
-    if (!found) {
+    if (!isThere(from, files)) {
       lock.release();
       return undefined;
     }
-    found.close?.();
     const recovery = recoverLocked(from, files);
     const log = readRun(from, files)!;
     return {
