@@ -11,26 +11,15 @@ import { openLog, sha256 } from '../../adapters/log-file.ts';
 import { play } from '../../adapters/play.ts';
 import { placeFor, placeOf } from '../../adapters/run-place.ts';
 import { STEPS_PER_BLOCK } from '../../events/log.ts';
-import { type EventStore, MemoryStore } from '../../events/store.ts';
 import { SECOND } from '../../events/units.ts';
 import { Recording } from '../../machines/index.ts';
 import { encodeStart, resumeHost } from '../../replay/index.ts';
 import { SCENARIO } from '../livecd.ts';
 import { livecd, scratchDirectory, xenolog } from './program.ts';
-import { appendStep, header } from './store-run.ts';
+import { closedFile, end, fill, header } from './store-run.ts';
 
 const directory = scratchDirectory();
 const BLOCK = STEPS_PER_BLOCK;
-const end = (steps: number) => ({ steps, state: 1, memory: 2 });
-function fill(store: EventStore, from: number, to: number): void {
-  for (let seq = from; seq < to; seq++) appendStep(store, seq);
-}
-function closedFile(steps: number): Uint8Array {
-  const memory = new MemoryStore(header);
-  fill(memory, 0, steps);
-  memory.close(end(steps));
-  return memory.bytes();
-}
 
 describe('runs in a database', () => {
   const place = join(directory, 'many');

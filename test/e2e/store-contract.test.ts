@@ -19,19 +19,15 @@ import type { Step } from '../../events/vocabulary.ts';
 import { MemoryMedium } from '../../replay/index.ts';
 import { FailingFiles, FaultyFiles } from './faulty-files.ts';
 import { root, scratchDirectory } from './program.ts';
-import { appendStep, header, pieceOf, stepOf } from './store-run.ts';
+import { appendStep, end, fill, header, pieceOf, stepOf } from './store-run.ts';
 
 const BLOCK = STEPS_PER_BLOCK;
-const end = (steps: number) => ({ steps, state: 1, memory: 2 });
 const digestAt = (seq: number) => ({ seq, state: seq + 1, memory: 2, actors: 3, executors: 4 });
 const checkpoint = Uint8Array.from({ length: 10_000 }, (_, n) => n % 251);
 /** Steps as text: thousands of them are compared at once. */
 const textOf = (steps: Iterable<Step>): string => Array.from(steps, (step) => JSON.stringify(step)).join('\n');
 const lines = Array.from({ length: 2 * BLOCK + 50 }, (_, seq) => JSON.stringify(stepOf(seq)));
 const expected = (to: number, from = 0): string => lines.slice(from, to).join('\n');
-function fill(store: EventStore, from: number, to: number): void {
-  for (let seq = from; seq < to; seq++) appendStep(store, seq);
-}
 
 const directory = scratchDirectory();
 let runs = 0;

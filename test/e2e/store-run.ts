@@ -4,8 +4,8 @@ import { writeSync } from 'node:fs';
 import { FileStore } from '../../adapters/file-store/file-store.ts';
 import { placeFor } from '../../adapters/run-place.ts';
 import type { Blob } from '../../events/block.ts';
-import type { RunHeader } from '../../events/log.ts';
-import type { RunSink } from '../../events/store.ts';
+import type { RunEnd, RunHeader } from '../../events/log.ts';
+import { MemoryStore, type RunSink } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 
 export const header: RunHeader = { xenolog: '0', seed: 1, xen_version: '4.17', host: {}, images: [] };
@@ -31,6 +31,17 @@ export const pieceOf = (seq: number): Blob => ({ image: 0, chunk: seq, bytes: Ui
 export function appendStep(sink: RunSink, seq: number): void {
   if (seq % 700 === 0) sink.addBlob(pieceOf(seq));
   sink.append(stepOf(seq));
+}
+export function fill(sink: RunSink, from: number, to: number): void {
+  for (let seq = from; seq < to; seq++) appendStep(sink, seq);
+}
+export const end = (steps: number): RunEnd => ({ steps, state: 1, memory: 2 });
+/** The one file that a closed run of so many steps is, whatever kept it. */
+export function closedFile(steps: number): Uint8Array {
+  const memory = new MemoryStore(header);
+  fill(memory, 0, steps);
+  memory.close(end(steps));
+  return memory.bytes();
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -12,30 +12,19 @@ import { crc32, joined } from '../../events/bytes.ts';
 import { encodeHeader } from '../../events/header.ts';
 import { type Log, LogError, STEPS_PER_BLOCK } from '../../events/log.ts';
 import type { Shape } from '../../events/shape.ts';
-import { type EventStore, MemoryStore } from '../../events/store.ts';
+import { MemoryStore } from '../../events/store.ts';
 import type { Step } from '../../events/vocabulary.ts';
 import { FaultyFiles } from './faulty-files.ts';
 import { scratchDirectory } from './program.ts';
-import { appendStep, header, stepOf } from './store-run.ts';
+import { closedFile, end, fill, header, stepOf } from './store-run.ts';
 
 const PATH = 'a.xlog';
 /** Every byte and every bit, where CI takes some. */
 const all = process.env['XENOLOG_FAULTS'] === 'all';
-const end = (steps: number) => ({ steps, state: 1, memory: 2 });
 /** Steps as text: thousands of them are compared at once. */
 const textOf = (steps: Iterable<Step>): string => Array.from(steps, (step) => JSON.stringify(step)).join('\n');
 const lines = Array.from({ length: STEPS_PER_BLOCK + 50 }, (_, seq) => JSON.stringify(stepOf(seq)));
 const expected = (to: number, from = 0): string => lines.slice(from, to).join('\n');
-function fill(store: EventStore, from: number, to: number): void {
-  for (let seq = from; seq < to; seq++) appendStep(store, seq);
-}
-/** The one file that a closed run of so many steps is, whatever kept it. */
-function closedFile(steps: number): Uint8Array {
-  const memory = new MemoryStore(header);
-  fill(memory, 0, steps);
-  memory.close(end(steps));
-  return memory.bytes();
-}
 
 const directory = scratchDirectory();
 

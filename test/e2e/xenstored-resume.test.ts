@@ -14,6 +14,12 @@ import { Client, Daemon } from './xenstored-daemon.ts';
 const scratch = scratchDirectory();
 const daemons: Daemon[] = [];
 let count = 0;
+/** Writes so many times, and is told that the last of them is safe. */
+async function writeMany(client: Client, count: number): Promise<void> {
+  let last = 0;
+  for (let i = 0; i < count; i++) last = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
+  expect(await client.reply(last)).toBe('WRITE OK|');
+}
 function newDirectory(): string {
   const own = join(scratch, `${count++}`);
   mkdirSync(own);
@@ -99,9 +105,7 @@ test('in a database: many parts, read while they are written, one daemon, and a 
   const { run, state } = places.lmdb(directory);
   const daemon = await start(directory, '--rotate', '100K', ...state);
   const client = await daemon.open();
-  let last = 0;
-  for (let i = 0; i < 20_000; i++) last = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
-  expect(await client.reply(last)).toBe('WRITE OK|');
+  await writeMany(client, 20_000);
   // Somebody looks at it while it is written; nobody else writes it.
   expect(xenolog('log', 'check', run)).toMatchObject({ status: 1, stdout: expect.stringContaining('it was cut') });
   const shown = xenolog('inspect', run, '--at', '5301', '--xenstore', '/n/299');
@@ -137,9 +141,7 @@ test('a run over many files reads as one, whichever of them is named', async () 
   const directory = newDirectory();
   const daemon = await start(directory, '--rotate', '100K');
   const client = await daemon.open();
-  const last: number[] = [];
-  for (let i = 0; i < 14_000; i++) last[0] = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
-  expect(await client.reply(last[0]!)).toBe('WRITE OK|');
+  await writeMany(client, 14_000);
   expect(await daemon.stop()).toBe(0);
   const files = filesIn(directory);
   expect(files.length).toBeGreaterThan(1);
@@ -193,9 +195,7 @@ test('a run that is being written is repaired and made one by nobody else, which
   const directory = newDirectory();
   const daemon = await start(directory, '--rotate', '100K');
   const client = await daemon.open();
-  let last = 0;
-  for (let i = 0; i < 9000; i++) last = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
-  expect(await client.reply(last)).toBe('WRITE OK|');
+  await writeMany(client, 9000);
   const files = filesIn(directory);
   expect(files.length).toBeGreaterThan(1);
   for (const name of files)
@@ -212,9 +212,7 @@ test('it goes on from the last file of another version alone, or says why it can
   const directory = newDirectory();
   const daemon = await start(directory, '--rotate', '100K');
   const client = await daemon.open();
-  const last: number[] = [];
-  for (let i = 0; i < 8_000; i++) last[0] = client.send('WRITE', `/n/${i % 300}|${'v'.repeat(i % 90)}${i}`);
-  expect(await client.reply(last[0]!)).toBe('WRITE OK|');
+  await writeMany(client, 8_000);
   expect(await daemon.stop()).toBe(0);
   const [file, ...before] = filesIn(directory).toReversed() as [string, ...string[]];
   expect(before.length).toBeGreaterThan(0);
